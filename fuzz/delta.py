@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from airpatch.delta.columns import ColumnDecompressor
 from airpatch.delta.decoder import decode
 from airpatch.errors import FormatError
-from fixtures.delta.generate import BAD, Vector, good, head, segments
+from fixtures.delta.generate import good
+from fixtures.delta.vectors import BAD, Vector, head, segments
 from tests.delta.support import delta, noise, program, tar
 
 SLOW = 2.0  # seconds of CPU time for one case

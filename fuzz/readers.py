@@ -32,6 +32,7 @@ from airpatch.views.choose import Views
 from airpatch.views.description import emit_view, parse_view
 from airpatch.views.expand import expand
 from airpatch.views.fold import fold
+from fixtures.delta.by_hand import one_check
 from fixtures.delta.generate import bad, good
 from fixtures.json_cases import json_cases
 from fixtures.vector_signatures import signature
@@ -109,7 +110,7 @@ def _emitted_again(parts: Parts) -> object:
 
 
 def _deltas() -> list[Parts]:
-    return [[vector.delta, *vector.sources] for vector in (*good(), *bad())]
+    return [[vector.delta, *vector.sources] for vector in (*good(), *bad(), *one_check())]
 
 
 def _view(parts: Parts) -> object:

@@ -27,6 +27,8 @@ from unittest import mock
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 Target = Callable[[bytes], object]
+MOST = 1 << 26
+"""Bytes of a vector's content that are looked at: some are bombs."""
 
 
 def vectors(pattern: str = "*") -> Iterator[bytes]:
@@ -36,12 +38,13 @@ def vectors(pattern: str = "*") -> Iterator[bytes]:
 
 
 def members(name: str) -> Iterator[bytes]:
-    """The contents of members of vectors whose path begins with `name`, as far as a frame holds them whole."""
+    """The contents of members of vectors whose path begins with `name`, as far as their headers make sense."""
     import zstandard
 
     for vector in vectors():
-        with contextlib.suppress(zstandard.ZstdError):
-            content = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress(vector)
+        with contextlib.suppress(zstandard.ZstdError, ValueError):
+            reader = zstandard.ZstdDecompressor().stream_reader(vector, read_across_frames=True)
+            content = reader.read(MOST)
             for at in range(0, len(content) - 512, 512):
                 if content[at : at + len(name)] == name.encode() and content[at + 257 : at + 262] == b"ustar":
                     size = int(content[at + 124 : at + 135] or b"0", 8)

@@ -34,8 +34,8 @@ for archive in *.orig.tar.*; do tar -x -f "$archive" -C "$folder/source"; done
 python=$environment/venv/bin/python3
 zig=$(echo "$environment"/venv/lib/python3.*/site-packages/ziglang/zig)
 target=$architecture-linux-musl
-# Without warnings, of which a newer compiler has more for old sources. musl reads its own `environ`, not a copy of it in
-# the program, which a program at a fixed address would make.
+# Without warnings, of which a newer compiler has more for old sources. A program at a fixed address, which has a copy of
+# `environ` for itself, crashes in musl's getenv.
 printf '#!/bin/sh\nexec "%s" cc -target %s -w -fPIC "$@"\n' "$zig" "$target" >"$folder/cc"
 chmod +x "$folder/cc"
 export CC=$folder/cc AR="$zig ar" RANLIB="$zig ranlib" READELF=true ZIG_LOCAL_CACHE_DIR=$folder/zig

@@ -40,10 +40,14 @@ LISTING = Limit("listing", 16 << 20, "bytes", "what lists images: index.json, ma
 """10,000 images take 4 MiB."""
 UNPACKED = Limit("unpacked", 4 << 30, "bytes", "a layer, decompressed, beyond 64 times the size of its blob")
 """Layers of programs become 2 to 6 times as large, those of zeros 1,000 times and more."""
+RECEIPTS = Limit("receipts", 64 << 20, "bytes", "all receipts of a root, which are held in memory")
+"""1,000 releases of 200 images each; they take six times as much memory."""
 HISTORY = Limit("history", 64 << 20, "bytes", "the history of a root")
 """An event takes half a KiB."""
 
-LIMITS = {limit.name: limit for limit in (INDEX, VALUES, INVENTORY, MANIFEST, MANIFESTS, LISTING, UNPACKED, HISTORY)}
+LIMITS = {
+    limit.name: limit for limit in (INDEX, VALUES, INVENTORY, MANIFEST, MANIFESTS, LISTING, UNPACKED, RECEIPTS, HISTORY)
+}
 """All of them by name."""
 _USUAL_RATIO = 64
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from . import zstd
 from .errors import require
 
+MAX_FRAMES = 1048576
 RECORD = 512
 FRAME, GROUP, SMALL = 8388608, 1048576, 65536
 END = bytes(2 * RECORD)
@@ -43,7 +44,11 @@ def frame_sizes(members: list[int]) -> list[tuple[int, int]]:
     """How a section is cut: for each frame its content size and how many members end in it; sizes are of whole members.
 
     The members of a bundle follow each other in their frames, so that this tells where each of them is.
+
+    Raises:
+        FormatError: there are more frames than a bundle may have.
     """
+    require(sum(members) <= MAX_FRAMES * FRAME, "more frames than a bundle may have")
     frames = []
     group = count = 0
     for size in [*members, FRAME]:  # a large one at the end, to end the last group
@@ -135,7 +140,7 @@ class Archive:
             FormatError: it is not the index, or over the limit.
         """
         first = self.content_size() or 0
-        require(RECORD <= first <= FRAME, "no index")
+        require(first <= FRAME, "a first frame over its limit")
         head = self.peek(first)[:RECORD]
         digits = head[124:135]
         require(digits.isdigit() and max(digits) <= ord("7"), "no index")
@@ -151,7 +156,7 @@ def _seek_table(data: bytes) -> list[tuple[int, int, bytes]]:
     require(len(data) >= 17 and footer[5:] == bytes.fromhex("b1ea928f"), "no seek table")
     count = int.from_bytes(footer[:4], "little")
     require(footer[4] == 0x80, "a seek table without checksums, or with reserved bits")
-    require(count <= 1048576 and 12 * count + 17 <= len(data), "a seek table larger than the file, or its limit")
+    require(count <= MAX_FRAMES, "a seek table over its limit")
     table = data[len(data) - 12 * count - 17 :]
     require(table[:4] == bytes.fromhex("5e2a4d18"), "a seek table in a frame of another kind")
     require(int.from_bytes(table[4:8], "little") == 12 * count + 9, "a seek table of another length")

@@ -1,7 +1,7 @@
 """MessagePack in canonical form (FORMAT.md, Canonical form), decoded by hand.
 
-The shortest form of everything is demanded while decoding, so that no document has two encodings. Counts are compared
-with what is there, and depth and values with their limits, before anything is allocated.
+The shortest form of everything is demanded while decoding, so that no document has two encodings. Depth and values are
+compared with their limits, and elements are taken one by one: nothing is allocated for those that are not there.
 """
 
 from typing import Any, TypeVar
@@ -66,7 +66,6 @@ class _Decoder:
             except UnicodeDecodeError as error:
                 raise FormatError("text that is not UTF-8") from error
         require(depth < self.max_depth, "lists and maps nested too deep")
-        require(size <= len(self.data) - self.at, "more elements than there are bytes")
         if kind == "array":
             return [self.value(depth + 1) for _ in range(size)]
         entries: dict[str, object] = {}

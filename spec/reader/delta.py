@@ -52,7 +52,7 @@ class _Column:
 
     def __init__(self, window: int) -> None:
         self.max_window, self.window, self.begun = window, 0, False
-        self.unpacker = zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
+        self.unpacker = zstandard.ZstdDecompressor().decompressobj()
 
     def unpack(self, stored: bytes, size: int) -> bytes:
         at = 0

@@ -299,7 +299,6 @@ class Fold:
             return encoders.brotli_stream(self.encoder, content)
         head = b""
         if self.framing.startswith("zip-"):
-            require(len(content) >= 18, "a local file header that is cut short")
             end = 18 + int.from_bytes(content[14:16], "little") + int.from_bytes(content[16:18], "little")
             require(end <= len(content), "a local file header that is cut short")
             head, content = content[:end], content[end:]

@@ -103,7 +103,6 @@ class _Code:
 
     def __init__(self, lengths: list[int], may_be_incomplete: bool) -> None:
         used = sum(1 << 15 - length for length in lengths if length)
-        require(used <= 1 << 15, "an over-subscribed code")
         single = sum(map(bool, lengths)) < 2 and max(lengths, default=0) < 2
         require(used == 1 << 15 or (may_be_incomplete and single), "an incomplete code")
         self.width = max(lengths, default=0) or 1
@@ -124,7 +123,12 @@ class _Code:
 
 
 def codes(lengths: list[int]) -> dict[int, tuple[int, int]]:
-    """For each symbol with a code its bits, the first one lowest, and their number (RFC 1951 3.2.2)."""
+    """For each symbol with a code its bits, the first one lowest, and their number (RFC 1951 3.2.2).
+
+    Raises:
+        FormatError: there are more codes than bits allow.
+    """
+    require(sum(1 << 15 - length for length in lengths if length) <= 1 << 15, "an over-subscribed code")
     found = {}
     code = 0
     for length in range(1, 16):
@@ -173,7 +177,6 @@ def _header_end(blob: bytes, at: int) -> int:
         if flags & flag:
             end = blob.find(b"\0", end) + 1 or len(blob) + 1
     end += flags & 2
-    require(end <= len(blob), "a gzip header that is cut short")
     require(end - at <= MAX_HEADER, "a gzip header over its limit")
     return end
 
@@ -181,7 +184,6 @@ def _header_end(blob: bytes, at: int) -> int:
 def _block(bits: _Bits, out: bytearray, begin: int) -> Block:
     final, kind = bool(bits.take(1)), bits.take(2)
     block = Block(kind, final)
-    require(kind != 3, "a block of the reserved type")
     if kind == STORED:
         block.padding = bits.align()
         head = bits.data[bits.at : bits.at + 4]
@@ -189,17 +191,15 @@ def _block(bits: _Bits, out: bytearray, begin: int) -> Block:
         block.size = head[0] | head[1] << 8
         require(block.size ^ 0xFFFF == head[2] | head[3] << 8, "a stored block whose sizes differ")
         bits.at += 4 + block.size
-        require(bits.at <= len(bits.data), "a deflate stream that is cut short")
         out += bits.data[bits.at - block.size : bits.at]
         return block
     if kind == FIXED:
         literals, distances = _Code(FIXED_LENGTHS, False), _Code([5] * 32, False)
-    else:
+    elif kind == DYNAMIC:
         block.header = _dynamic_header(bits)
-        lengths = lengths_of(block.header)
-        count = block.header[0] + 257
-        require(lengths[256], "a code without an end of block")
-        literals, distances = _Code(lengths[:count], True), _Code(lengths[count:], True)
+        literals, distances = (_Code(lengths, True) for lengths in lengths_of(block.header))
+    else:
+        raise FormatError("a block of the reserved type")
     tokens = block.tokens
     while (symbol := literals.read(bits)) != 256:
         if symbol < 256:
@@ -225,7 +225,6 @@ def _block(bits: _Bits, out: bytearray, begin: int) -> Block:
 
 def _dynamic_header(bits: _Bits) -> bytes:
     head = [bits.take(width) for width in (5, 5, 4)]
-    require(head[0] <= 29 and head[1] <= 29, "too many code lengths")
     lengths = [0] * 19
     for symbol in ORDER[: head[2] + 4]:
         lengths[symbol] = bits.take(3)
@@ -234,11 +233,9 @@ def _dynamic_header(bits: _Bits) -> bytes:
     total = 0
     while total < head[0] + 257 + head[1] + 1:
         symbol = code.read(bits)
-        require(symbol != 16 or total, "a length repeated that is not there")
         run = symbol if symbol < 16 else (16, 20, 28)[symbol - 16] + bits.take((2, 3, 7)[symbol - 16])
         runs.append(run)
         total += len_of_run(run)
-    require(total == head[0] + 257 + head[1] + 1, "runs that do not add up")
     return bytes([*head, *lengths, *runs])
 
 
@@ -249,10 +246,18 @@ def len_of_run(run: int) -> int:
     return run - 13 if run < 20 else run - 17
 
 
-def lengths_of(header: bytes) -> list[int]:
-    """The code lengths that an explicit header gives, those of literals and lengths, then those of distances."""
+def lengths_of(header: bytes) -> tuple[list[int], list[int]]:
+    """The code lengths that an explicit header gives, those of literals and lengths, and those of distances.
+
+    Raises:
+        FormatError: there are too many, or the runs do not give as many.
+    """
+    require(header[0] <= 29 and header[1] <= 29, "too many code lengths")
     lengths: list[int] = []
     for run in header[22:]:
+        require(lengths or not 16 <= run < 20, "a length repeated that is not there")
         value = run if run < 16 else lengths[-1] if run < 20 else 0
         lengths += [value] * len_of_run(run)
-    return lengths
+    literals = header[0] + 257
+    require(len(lengths) == literals + header[1] + 1, "runs that do not add up")
+    return lengths[:literals], lengths[literals:]

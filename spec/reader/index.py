@@ -225,7 +225,9 @@ def _check_steps(blobs: list[Blob], has_base: bool, sources: Any, steps: list[St
             require(source in made or source in sources, "a source from nowhere, or from a later step")
             used.add(source)
         made.add(step.digest)
-    require(not any(blob.disposition == PATCHED and blob.is_manifest for blob in blobs), "a manifest that is patched")
+    manifests = {blob.digest: blob.disposition for blob in blobs if blob.is_manifest}
+    require(PATCHED not in manifests.values(), "a manifest that is patched")
+    require(not set(sources) & set(manifests), "a manifest that is a source")
     patched = {blob.digest for blob in blobs if blob.disposition == PATCHED}
     require(patched <= made, "a patched blob that no step makes")
     require(made - set(plans) <= used, "a step for a blob that nothing needs")

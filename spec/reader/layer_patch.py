@@ -65,7 +65,7 @@ class _Recipe:
 
 def _parse(patch: bytes) -> _Recipe:
     size = int.from_bytes(patch[:4], "little")
-    require(len(patch) >= 4 and size <= MAX_HEADER and size <= len(patch) - 4, "a layer patch that is cut short")
+    require(size <= MAX_HEADER, "a header over its limit")
     header = of_type(decode(patch[4 : 4 + size]), dict)
     require(type(header.get("airpatch")) is int and header["airpatch"] == 1, "an unknown version of layer patches")
     kinds: dict[str, type] = {"airpatch": int, "method": list, "sections": list}
@@ -113,6 +113,7 @@ class _Maker:
         self.max_column = 16 * step.size + 65536
 
     def make(self) -> bytes:
+        require(self.recipe.views or self.step.view == 0, "a view of the sources that is not there")
         if self.method == "whole":
             return self.recipe.sections[0]
         if self.method == "raw":
@@ -151,7 +152,6 @@ class _Maker:
         contents = [source.content() for source in self.sources]
         size, sizes = self.step.unpacked, self.recipe.views
         if sizes is None:
-            require(self.step.view == 0, "a view of the sources that is not there")
             content = delta.apply(self.recipe.sections[0], contents, size)
         else:
             require(sizes[0] <= 64 * size + 65536, "a view of the target over its limit")

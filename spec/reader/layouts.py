@@ -31,7 +31,6 @@ def of_file(blob: bytes, encoder: str) -> tuple[bytes, bytes]:
             size = len(zstd.unpack_blob(blob[begin:end], 2**63))
             flushed = zstd.parse(blob, begin).last_is_empty
             layout += _part(PART, size) + _part(FRAME, 0) if flushed else _part(FRAME, size)
-    require(at, "no zstd file")
     return layout + _bytes(len(blob) - at), rest + blob[at:]
 
 
@@ -50,7 +49,6 @@ def to_file(encoder: str, content: bytes, layout: bytes, rest: bytes) -> bytes:
         FormatError: they do not fit each other.
         Unsupported: this reader does not have the encoder, or the file has a table of contents.
     """
-    require(encoders.is_zstd(encoder), f"an encoder that nobody knows: {encoder!r}")
     require(len(layout) % 10 == 0, "a part of a layout that is cut short")
     out = b""
     parts: list[bytes] = []

@@ -35,8 +35,7 @@ class Coder:
     """The arithmetic code of one segment."""
 
     def __init__(self, data: bytes) -> None:
-        """Begin to read (FormatError if there is no beginning)."""
-        require(len(data) >= 4, "mixed bytes that end early")
+        """Begin to read; that there is a beginning is seen at the end."""
         self.data, self.at = data, 4
         self.low, self.high, self.code = 0, _M32, int.from_bytes(data[:4], "big")
 

@@ -100,7 +100,8 @@ def _verify(message: bytes, signature: Signature) -> None:
         if isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(proper, signed)
         elif isinstance(key, rsa.RSAPublicKey):
-            require(algorithm in (b"rsa-sha2-256", b"rsa-sha2-512"), "an algorithm for RSA that is none")
+            if algorithm not in (b"rsa-sha2-256", b"rsa-sha2-512"):
+                raise TrustError("a signature by RSA of a hash that counts for nothing")
             key.verify(proper, signed, padding.PKCS1v15(), _hash(algorithm[-3:]))
         elif isinstance(key, ec.EllipticCurvePublicKey):
             first, rest = _string(proper)
@@ -112,7 +113,7 @@ def _verify(message: bytes, signature: Signature) -> None:
     except InvalidSignature as error:
         raise TrustError("a signature of another message") from error
     except ValueError as error:
-        raise FormatError(f"a key that is none: {error}") from error
+        raise TrustError(f"a key that is none: {error}") from error
 
 
 def _hash(bits: bytes) -> hashes.HashAlgorithm:

@@ -22,7 +22,15 @@ class Case:
 
 def all_cases(scratch: Path) -> list[Case]:
     """All cases; files that `fixtures/` has within others are written into the scratch folder."""
-    cases = [*_bundles(scratch), *_releases(), *_deltas(scratch), *_decisions(scratch), *_encoders(), *_parts(scratch)]
+    cases = [
+        *_bundles(scratch),
+        *_releases(),
+        *_deltas(scratch),
+        *_decisions(scratch),
+        *_encoders(),
+        *_signatures(),
+        *_parts(scratch),
+    ]
     digests = json.loads(DIGESTS.read_text()) if DIGESTS.exists() else {}
     return [dataclasses.replace(case, expected=case.expected | digests.get(case.name, {})) for case in cases]
 
@@ -109,6 +117,20 @@ def _encoders() -> list[Case]:
         name = path.stem.replace("_", "/")
         request = {"kind": "encoder", "file": str(FIXTURES / "encoders" / "small.tar"), "name": name}
         cases.append(Case(f"encoders/{name}", "encoders", f"what {name} makes", request, _expected("success")))
+    unknown = {"kind": "encoder", "file": str(FIXTURES / "encoders" / "small.tar"), "name": "magic-1"}
+    cases.append(Case("encoders/magic-1", "encoders", "a name that nobody knows", unknown, _expected("FormatError")))
+    return cases
+
+
+def _signatures() -> list[Case]:
+    folder = FIXTURES / "signatures"
+    message, signers = str(folder / "message"), str(folder / "allowed_signers")
+    cases = []
+    for line in (folder / "expected.txt").read_text().splitlines():
+        name, expect = line.split()
+        request = {"kind": "signature", "file": message, "signature": str(folder / f"{name}.sig"), "signers": signers}
+        expected = _expected(expect) if expect.endswith("Error") else _expected("success", signer=expect)
+        cases.append(Case(f"signatures/{name}", "signatures", name, request, expected))
     return cases
 
 

@@ -1,101 +1,238 @@
-"""Which checks of the second reader some case of the suite needs: `python -m spec.suite.mutants [MODULE ...]`.
+"""Which checks of a reader some case of the suite needs: `python -m spec.suite.mutants [reader|airpatch] [MODULE ...]`.
 
-Each call of `require` is a check. It is left out, one at a time, and the suite must notice: a case gets another answer,
-or none. What is not noticed has no vector of its own.
+Each call of `require` and each `raise` of an error of the reader's own is a check. One at a time is left out, and the
+suite must notice: a case gets another answer, or none. What is not noticed has no vector of its own. Where a library
+has checked, and its error is raised as one of the reader's own, that of the library is let through. Modules are those
+of the second reader, or of airpatch's parsers, which then run as plain Python.
+
+Checks are left out by a switch that each of them gets while its module is loaded. A first run of all cases finds by
+which checks each of them passes that do not hold; no other case can notice.
 """
 
+import argparse
 import ast
+import importlib
 import json
 import os
 import resource
+import signal
 import sys
 import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.abc import MetaPathFinder
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
-
-from spec.reader import __main__ as command
-from spec.reader import errors
 
 from .cases import Case, all_cases
 
-READER = Path(errors.__file__).parent
-MEMORY, SECONDS = 3 << 30, 5
-"""Bytes and seconds of processor time, beyond which a mutant counts as noticed."""
+ROOT = Path(__file__).parents[2]
+MEMORY, PROCESSOR, WAIT = 600 << 20, 30, 300
+"""More bytes than before, seconds of processor time and of waiting, beyond which a mutant counts as noticed."""
 SLOW = {"vectors/index-maps"}
 """Cases that only the decoder of MessagePack is tried with."""
-Site = tuple[str, int]
-"""A module, and the line in which a call of `require` begins."""
+_SWITCH = "_check_is_on"
+_OUTSIDE = {
+    *("ValueError", "TypeError", "NotImplementedError", "AssertionError", "RuntimeError", "CancelledError"),
+    *("TargetError", "UsageError", "Unsupported"),
+}
+"""Exceptions that say that a caller, a disk or this reader is wrong, or that somebody wants to end; not an input."""
 
 
-def sites(module: str) -> list[tuple[Site, str]]:
-    """The calls of `require` in a module, and what each says."""
-    found = []
-    for node in ast.walk(ast.parse((READER / f"{module}.py").read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "require":
-            found.append(((module, node.lineno), ast.unparse(node)))
-    return sorted(found)
+@dataclass(frozen=True)
+class Site:
+    """Where a check stands, and what it says."""
+
+    path: Path
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}"
 
 
-def leave_out(site: Site) -> None:
-    """Have the check at this site pass whatever it finds."""
+@dataclass(frozen=True)
+class Subject:
+    """A reader: the package that is loaded with switches, its modules with checks, and who answers requests."""
 
-    def lenient(condition: object, what: str) -> None:
-        if not condition and sys._getframe(1).f_lineno not in lines:
-            raise errors.FormatError(what)
-
-    module = sys.modules[f"spec.reader.{site[0]}"]
-    source = ast.parse((READER / f"{site[0]}.py").read_text())
-    calls = [node for node in ast.walk(source) if isinstance(node, ast.Call) and node.lineno == site[1]]
-    lines = range(site[1], max(node.end_lineno or node.lineno for node in calls) + 1)
-    vars(module)["require"] = lenient
+    package: str
+    folder: Path
+    modules: tuple[str, ...]
+    command: str
 
 
-def notices(cases: list[Case]) -> str | None:
-    """The name of the first case that gets a wrong answer, None if there is none."""
-    for case in cases:
-        try:
-            answer: dict[str, Any] = command.answer(dict(case.request))
-        except Exception as error:  # noqa: BLE001 # a mutant may fail in any way
-            return f"{case.name} ({type(error).__name__})"
-        wrong = any(answer.get(key) != value for key, value in case.expected.items())
-        if answer["verdict"] != "unsupported" and wrong:
-            return case.name
-    return None
+SUBJECTS = {
+    "reader": Subject("spec.reader", ROOT / "spec" / "reader", ("[a-z]*.py",), "spec.reader.__main__"),
+    "airpatch": Subject(
+        "airpatch",
+        ROOT / "bundle" / "airpatch",
+        (
+            *("archive/frame_reader.py", "archive/opening.py", "archive/reader.py", "deflate/*.py", "delta/columns.py"),
+            *("delta/decoder.py", "delta/mixing.py", "delta/varints.py", "format/canonical.py", "format/features.py"),
+            *("format/fields.py", "format/index*.py", "format/layout.py", "format/parts.py", "format/registry.py"),
+            *("format/release_part.py", "format/tar.py", "format/zstd.py", "layers/blob_builder.py"),
+            *("layers/decision_reader.py", "layers/frames.py", "layers/recipe.py", "model/*.py", "signing/sshsig.py"),
+            *("signing/wire.py", "views/description.py", "views/expand.py", "views/fold.py", "views/framings.py"),
+        ),
+        "spec.suite.airpatch_answers",
+    ),
+}
 
 
-def try_mutant(site: Site, cases: list[Case]) -> str | None:
-    """What notices the mutant, in a process of its own."""
+@dataclass
+class Switches:
+    """All checks that were loaded. `off` is left out; `met` has those that did not hold since it was cleared."""
+
+    sites: list[Site] = field(default_factory=list)
+    off: int = -1
+    met: set[int] = field(default_factory=set)
+
+    def is_on(self, number: int) -> bool:
+        """Whether a check that does not hold is to refuse."""
+        self.met.add(number)
+        return number != self.off
+
+
+class _Switching(ast.NodeTransformer):
+    """Gives each check of a module a switch."""
+
+    def __init__(self, path: Path, switches: Switches) -> None:
+        self.path, self.switches = path, switches
+        self.in_handler = False
+
+    def _switch(self, node: ast.AST, text: str) -> ast.expr:
+        self.switches.sites.append(Site(self.path, getattr(node, "lineno", 0), text))
+        number = ast.Constant(len(self.switches.sites) - 1)
+        return ast.Call(ast.Name(_SWITCH, ast.Load()), [number], [])
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "require":
+            left_out = ast.UnaryOp(ast.Not(), self._switch(node, ast.unparse(node)))
+            node.args[0] = ast.BoolOp(ast.Or(), [node.args[0], left_out])
+        return node
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        before, self.in_handler = self.in_handler, True
+        self.generic_visit(node)
+        self.in_handler = before
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        self.generic_visit(node)
+        name = ast.unparse(node.exc.func if isinstance(node.exc, ast.Call) else node.exc) if node.exc else ""
+        if not name or name.rpartition(".")[2] in _OUTSIDE or self.path.stem == "errors":
+            return node
+        others: list[ast.stmt] = [ast.Raise()] if self.in_handler else []
+        return ast.If(self._switch(node, ast.unparse(node)), [node], others)
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, name: str, path: str, switches: Switches) -> None:
+        super().__init__(name, path)
+        self.switches = switches
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        tree = _Switching(Path(path), self.switches).visit(ast.parse(self.get_data(path)))
+        code: CodeType = compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
+        return code
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module)[_SWITCH] = self.switches.is_on
+        super().exec_module(module)
+
+
+class _Finder(MetaPathFinder):
+    """Loads the modules of a package from their sources, those of a subject with switches."""
+
+    def __init__(self, subject: Subject, switches: Switches) -> None:
+        self.subject, self.switches = subject, switches
+        self.chosen = {path for pattern in subject.modules for path in subject.folder.glob(pattern)}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if path is None or not fullname.startswith(f"{self.subject.package}."):
+            return None
+        for folder in path:
+            spec = FileFinder(folder, (SourceFileLoader, SOURCE_SUFFIXES)).find_spec(fullname)
+            if spec is not None and spec.origin is not None:
+                if Path(spec.origin) in self.chosen:
+                    spec.loader = _Loader(fullname, spec.origin, self.switches)
+                return spec
+        return None
+
+
+def outcome(answer: Callable[[dict[str, Any]], dict[str, Any]], case: Case) -> dict[str, Any]:
+    """The answer to a case, but for its reason; nothing if there is none."""
+    try:
+        given = answer(dict(case.request))
+    except Exception:  # noqa: BLE001 # a mutant may fail in any way
+        return {}
+    return {key: value for key, value in given.items() if key != "why"}
+
+
+def try_mutant(notices: Callable[[], str]) -> str:
+    """What a process of its own says, or how it ended."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-        leave_out(site)
-        os.write(writing, json.dumps(notices(cases)).encode())
+        memory = MEMORY + int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR))
+        signal.alarm(WAIT)
+        os.write(writing, json.dumps(notices()).encode())
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         said = pipe.read()
     _, status = os.waitpid(child, 0)
-    return str(json.loads(said) or "") or None if said else f"ended by {status}"
+    return str(json.loads(said)) if said else f"ended by {status}"
 
 
-def main(arguments: list[str]) -> int:
+def main() -> int:
     """Try all mutants, and print those that nothing notices."""
-    modules = arguments or sorted(path.stem for path in READER.glob("[a-z]*.py") if path.stem != "errors")
+    parser = argparse.ArgumentParser(description="Which checks of a reader some case of the suite needs.")
+    parser.add_argument("reader", nargs="?", choices=SUBJECTS, default="reader")
+    parser.add_argument("modules", nargs="*", help="names of modules, such as delta; all by default")
+    arguments = parser.parse_args()
+    subject, switches = SUBJECTS[arguments.reader], Switches()
+    sys.meta_path.insert(0, _Finder(subject, switches))
+    answer = importlib.import_module(subject.command).answer
     with tempfile.TemporaryDirectory() as scratch:
-        # What is accepted stays so without a check.
-        cases = [case for case in all_cases(Path(scratch)) if case.expected["verdict"] == "refuse"]
+        by_check: dict[int, list[Case]] = defaultdict(list)
+        right: dict[str, dict[str, Any]] = {}
+        for case in all_cases(Path(scratch)):
+            if case.name.endswith(".gz"):  # large, and nothing is wrong with them
+                continue
+            switches.met.clear()
+            right[case.name] = outcome(answer, case)
+            for number in switches.met:
+                by_check[number].append(case)
+
+        def notices(number: int) -> str:
+            switches.off = number
+            cases = by_check[number]
+            slow = {case.name for case in cases} <= SLOW
+            chosen = [case for case in cases if slow or case.name not in SLOW]
+            return next((case.name for case in chosen if outcome(answer, case) != right[case.name]), "")
+
         noticed = total = 0
-        for module in modules:
-            for site, text in sites(module):
-                total += 1
-                by = try_mutant(site, [case for case in cases if module == "canonical" or case.name not in SLOW])
-                noticed += by is not None
-                print(f"{'noticed' if by else 'MISSED '} {site[0]}:{site[1]} {text[:110]} {by or ''}", flush=True)
+        for number, site in enumerate(switches.sites):
+            if arguments.modules and site.path.stem not in arguments.modules:
+                continue
+            total += 1
+            by = try_mutant(lambda number=number: notices(number)) if number in by_check else ""  # type: ignore[misc]
+            noticed += bool(by)
+            said = "noticed" if by else "BACKED " if number in by_check else "MISSED "
+            print(f"{said} {site} {site.text[:100]!r} {by or [case.name for case in by_check[number]][:3]}", flush=True)
     print(f"{noticed} of {total} checks are needed by some case ({100 * noticed / max(1, total):.1f} %)")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

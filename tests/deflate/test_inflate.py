@@ -63,6 +63,25 @@ def test_long_streams_stay_within_the_buffers() -> None:
     assert got + len(inflater.uncompressed()) == len(uncompressed)
 
 
+def test_tokens_alone_are_those_of_the_content() -> None:
+    data = zlib.compress(bytes(range(256)) * 400 + b"abcabcabd" * 20_000, wbits=-15)
+    tokens = {True: array("I"), False: array("I")}
+    sizes = {True: 0, False: 0}
+    for keeps in (True, False):
+        inflater = Inflater(keeps)
+        inflater.feed(data)
+        while (block := inflater.block()) is not None:
+            status = Status.MORE
+            while status is Status.MORE:
+                status = inflater.run()
+                tokens[keeps] += inflater.tokens()
+                sizes[keeps] += inflater.skip() if not keeps else len(inflater.uncompressed())
+            if block.final:
+                break
+    assert tokens[False] == tokens[True]
+    assert sizes[False] == sizes[True] == 256 * 400 + 9 * 20_000
+
+
 def test_a_limit_of_tokens() -> None:
     inflater = Inflater()
     inflater.feed(zlib.compress(b"abcdef", wbits=-15))

@@ -60,6 +60,17 @@ def test_equal_targets_cost_next_to_nothing() -> None:
     assert len(delta(BASE, [BASE])) < 100
 
 
+def test_a_target_that_is_a_source_takes_no_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airpatch.delta.encoder.Planner", None)
+    monkeypatch.setattr("airpatch.delta.covers._COPIED", 4096)
+    calls: list[int] = []
+    sources = [BASE[1:] + b"x", BASE[:5000], BASE]
+    data = b"".join(encode(BASE, sources, entries=ENTRIES, release_pages=lambda: calls.append(1)))
+    assert rebuild(data, sources) == BASE
+    assert len(calls) > len(BASE) // 4096
+    assert len(data) < 200
+
+
 def test_moved_and_merged_pieces_find_their_sources() -> None:
     sources = [noise(20_000, seed) for seed in range(4)]
     target = sources[3][5000:] + sources[0] + sources[2][:9000] + sources[1]

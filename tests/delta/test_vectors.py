@@ -9,9 +9,11 @@ import pytest
 
 from airpatch.delta.decoder import decode
 from airpatch.errors import FormatError
-from fixtures.delta.generate import BAD, HERE, Vector, bad, good
+from fixtures.delta.by_hand import one_check
+from fixtures.delta.generate import HERE, bad, good
+from fixtures.delta.vectors import BAD, Vector
 
-VECTORS = [*good(), *bad()]
+VECTORS = [*good(), *bad(), *one_check()]
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)

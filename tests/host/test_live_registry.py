@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -46,6 +47,8 @@ def test_something_else_at_the_port_is_no_registry(monkeypatch: pytest.MonkeyPat
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         monkeypatch.setattr(live_registry, "_PATIENCE", 0.05)
         monkeypatch.setattr(live_registry, "_ports", lambda: {server.getsockname()[1]})
+        assert live_registry.registries().text == "none is running on this host"
+        monkeypatch.setitem(sys.modules, "ssl", None)  # a Python that was built without OpenSSL
         assert live_registry.registries().text == "none is running on this host"
 
 

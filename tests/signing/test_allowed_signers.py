@@ -19,13 +19,13 @@ def test_lines_are_read(keys: dict[str, Path]) -> None:
     key = public(keys["ed25519"])
     text = f"""# the release engineers
 alice@example.com,bob {key} a comment
-  "carol and co" namespaces="airpatch,git",valid-after="19700102Z",valid-before="197001030000Z" {key}
+  "carol and co" namespaces="airpatch,\\"git",valid-after="19700102Z",valid-before="197001030000Z" {key}
 *@example.com cert-authority {key}
 """
     value = parse_line(key)
     assert parse(text.encode()) == (
         AllowedSigner("alice@example.com,bob", value),
-        AllowedSigner("carol and co", value, False, "airpatch,git", DAY, 2 * DAY),
+        AllowedSigner("carol and co", value, False, 'airpatch,"git', DAY, 2 * DAY),
         AllowedSigner("*@example.com", value, True),
     )
 

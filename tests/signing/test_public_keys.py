@@ -57,6 +57,13 @@ def test_signatures_of_openssh_are_accepted_for_their_message_alone(
             key.verify(signature.blob, other)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_follows_a_signature(kind: str, keys: dict[str, Path], sign_by_openssh: Callable[..., bytes]) -> None:
+    signature = parse(sign_by_openssh(keys[kind]))
+    with pytest.raises(FormatError):
+        parse_line(public(keys[kind])).verify(signature.blob + b"\0", signature.signed_data(MESSAGE))
+
+
 @pytest.mark.parametrize("kind", [SK_ED25519, SK_ECDSA])
 def test_security_keys_are_accepted_here_and_by_openssh(kind: str, tmp_path: Path) -> None:
     key, blob = security_key(kind, signed_data(MESSAGE, "airpatch"))

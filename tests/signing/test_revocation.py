@@ -101,6 +101,9 @@ def test_ranges_and_bitmaps_of_serials_and_an_extension_of_certificates(keys: di
     for first, bits, holds in ((12, 1, True), (10, 4, True), (10, 2, False), (10, 8, False), (13, 1, False)):
         bitmap = first.to_bytes(8, "big") + string(bytes([bits]))
         assert parse(certificates_section(0x22, bitmap)).holds_certificate(certificate) is holds
+    for kind, size in ((0x21, 16), (0x22, 13)):
+        with pytest.raises(FormatError):
+            parse(certificates_section(kind, bytes(size - 1) + b"\1\0"))
     extension = string(b"x") + b"\0" + string(b"")
     assert not parse(certificates_section(0x39, extension)).holds_certificate(certificate)
     with pytest.raises(FormatError, match="extension 'x'"):

@@ -125,7 +125,11 @@ def test_adversary_53_a_blob_that_vanishes_before_it_is_hashed_is_not_right(
         return original(self, path)
 
     monkeypatch.setattr(Root, "open", vanishing)
-    assert examine(root, Index.full(r1.release)).wrong == {LARGE}
+    progress = Recorder()
+    with Root(root) as files, ThreadPoolExecutor(2) as pool:
+        plan = check.examine(files, Index.full(r1.release), set(), set(), pool, execution(2, progress))
+    assert plan.wrong == {LARGE}
+    assert progress.adds_up
 
 
 def test_adversary_57_an_unreadable_blob_is_a_target_error(

@@ -24,6 +24,7 @@ from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, open_base
 from airpatch.patches.layer_patching import patch_layers
 from airpatch.patches.patch_plan import plan_patch
+from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import Gathered
 from airpatch.target import installer
 from airpatch.target.root import Root
@@ -520,6 +521,8 @@ def test_adversary_57_a_bundle_that_shrinks_while_it_is_read(old: Path, r2: Samp
 
 def test_a_staged_file_is_closed_whatever_happens(old: Path, r2: Sample) -> None:
     files = support.descriptors()
+    install(old, r2.full)
+    assert support.descriptors() == files
     damaged = bytearray(r2.full)
     damaged[len(damaged) // 2] ^= 1
     for _ in range(3):
@@ -540,6 +543,25 @@ def test_links_of_a_pruned_index_are_found_by_path(old: Path, r1: Sample) -> Non
     assert not (old / registry.STORAGE).exists()
     install(old, r1.full)
     assert served(old) == r1.tags
+
+
+def test_bundles_that_contradict_each_other_are_refused_before_anything_is_written(root: Path, r1: Sample) -> None:
+    first, *others = r1.release.blobs
+    release = replace(r1.release, name="other", blobs=(replace(first, size=first.size + 1), *others))
+    dispositions = (Disposition.LEFT_OUT,) * len(release.blobs)
+    other = r1.pack(replace(Index.full(release), dispositions=dispositions, bases=(Base(r1.id, "r1"),)))
+    for call in (install, try_out):
+        with pytest.raises(FormatError, match="bytes in"):
+            call(root, r1.full, other)
+    assert not root.exists() or outside(root) == {}
+
+
+def test_a_dry_run_refuses_what_is_not_signed_as_demanded(root: Path, r1: Sample) -> None:
+    key = b"alice ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n"
+    for call in (try_out, install):
+        with pytest.raises(TrustError, match="is not signed"):
+            call(root, r1.full, trusted=TrustedSigners(key))
+    assert not root.exists()
 
 
 # Layer patches
@@ -587,6 +609,8 @@ def test_adversary_29_a_source_that_is_gone_or_damaged_is_missing(root: Path, ki
     else:
         damage(root, step.sources[0], kind)
     before = outside(root)
+    told: list[Blob] = []
     with pytest.raises(BaseMismatch, match="lacks 1 blob"):
-        install(root, patch)
+        install(root, patch, on_missing=lambda _index, missing: told.extend(missing))
+    assert [blob.digest for blob in told] == [step.digest]
     assert outside(root) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ def ahead(sample: Sample, bundle: bytes, root: Path | None = None, kind: str = "
 def test_a_full_bundle_in_a_file_has_all(r1: Sample) -> None:
     parsed = {digest: parse_manifest(content) for digest, content in r1.builder.manifests.items()}
     assert ahead(r1, r1.full) == ManifestsAhead(parsed, are_all=True)
+
+
+def test_manifests_that_need_other_blobs_than_the_release_has_are_not_all(r1: Sample) -> None:
+    release = replace(r1.release, blobs=r1.release.blobs[1:])
+    with feeds(r1.full) as (reader,):
+        found = manifests_ahead(reader, None, release)
+    assert len(found.found) == len(r1.builder.manifests)
+    assert not found.are_all
 
 
 def test_the_reader_is_not_moved(r1: Sample, root: Path) -> None:

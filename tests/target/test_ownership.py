@@ -156,6 +156,7 @@ def test_whom_the_storage_s_acl_names_may_use_what_is_made_there(tmp_path: Path,
     blobs = root / "docker/registry/v2/blobs"
     data = next(blobs.rglob("data"))
     assert [permissions_of(path, 777) for path in (blobs, data.parent, data)] == [7, 7, 6]
+    assert stat.S_IMODE(data.stat().st_mode) >> 6 == 6
     assert ("system.posix_acl_default" in os.listxattr(data.parent)) is (kind == "default")
 
 

@@ -114,6 +114,20 @@ def test_the_last_current_releases_are_kept(three: Path, r1: Sample, r2: Sample,
     assert blobs(three) == digests(r2)
 
 
+def test_a_release_that_is_half_applied_is_kept(root: Path, r1: Sample, r2: Sample) -> None:
+    install(root, r1.full, r2.patch(r1))
+
+    def stop(_number: int, _name: str, path: str) -> None:
+        if "web/_manifests/tags/stable" in path:
+            raise Killed
+
+    with pytest.raises(Killed), watched(stop):
+        install(root, r1.full, allow_downgrade=True)
+    pruned(root, 1)
+    assert installed(root) == ["r1", "r2"]
+    assert blobs(root) == digests(r1, r2)
+
+
 def test_links_of_a_kept_release_stay_though_its_tag_has_moved_on(root: Path) -> None:
     def release(number: int, stable: bytes) -> Sample:
         builder = Builder()

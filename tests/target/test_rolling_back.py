@@ -84,7 +84,7 @@ def test_a_name_that_two_releases_have(root: Path) -> None:
         builder.tag("a:1", builder.picture([b"%d" % number]))
         install(root, sample(builder, "same", number).full)
     with Root(root) as files:
-        with pytest.raises(UsageError, match="more than one"):
+        with pytest.raises(UsageError, match="'same' matches more than one installed"):
             find_release(files, "same")
         id_ = current(files)
         assert id_ is not None

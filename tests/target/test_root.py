@@ -308,6 +308,28 @@ def test_reading_is_bounded(files: Root) -> None:
         files.read("file", 99)
 
 
+def test_a_folder_that_was_set_aside_is_not_the_one_of_its_name_any_more(files: Root) -> None:
+    files.make_folder("a")
+    files.write("a/b", b"old")
+    assert files.set_aside("a", "aside")
+    files.make_folder("a")
+    files.write("a/b", b"new")
+    assert (files.read("a/b", 3), files.read("aside/b", 3)) == (b"new", b"old")
+
+
+def test_what_is_no_file_leaves_nothing_open(files: Root) -> None:
+    files.make_folder("a/folder")
+    files.write("a/file", b"x")
+    os.link(files.path / "a/file", files.path / "a/second name")
+    files.make_folder("a")
+    before = descriptors()
+    with pytest.raises(TargetError):
+        files.open("a/folder")
+    with pytest.raises(TargetError):
+        files.open_lock("a/second name")
+    assert descriptors() == before
+
+
 # Errors of the system
 
 

@@ -72,6 +72,16 @@ def test_what_is_there_is_not_counted_again(root: Path) -> None:
     assert (need.size, need.files) == (0, 0)
 
 
+def test_folders_that_are_there_are_not_made(root: Path) -> None:
+    (root / "there").mkdir(parents=True)
+    with Root(root) as files:
+        need = Need(files, BLOCK)
+        need.name("there/new/name")
+        need.name("there/name")
+        assert need.files == 1
+        assert need.folders == ["there"]
+
+
 def test_folders_grow_with_their_entries() -> None:
     need = Need(None, BLOCK)
     for number in range(1000):

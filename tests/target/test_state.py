@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.errors import TargetError
+from airpatch import limits
+from airpatch.errors import FormatError, TargetError
 from airpatch.format.receipts import Receipt, emit_receipt
+from airpatch.target.audit import audit_root
 from airpatch.target.history import Action, History, Outcome
 from airpatch.target.root import Root
 from airpatch.target.state import (
@@ -26,6 +28,7 @@ from airpatch.target.state import (
     receipts,
     require_unlocked,
 )
+from tests.support import execution
 from tests.target import support
 from tests.target.support import Sample, install, opened, snapshot, staging, try_out
 
@@ -46,6 +49,22 @@ def test_adversary_24_a_giant_state_file_is_refused_unread(root: Path, r1: Sampl
         with Root(root) as files, pytest.raises(TargetError, match=r"more than the|remove it"):
             (receipts(files), history(files), interrupted(files))
         path.unlink() if before is None else path.write_bytes(before)
+
+
+def test_adversary_41_receipts_are_bounded_in_all(
+    root: Path, r1: Sample, r2: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(root, r1.full, r2.full)
+    size = sum(path.stat().st_size for path in (root / ".airpatch/releases").iterdir())
+    monkeypatch.setattr(limits.RECEIPTS, "value", size)
+    with Root(root) as files:
+        assert receipts(files).keys() == {r1.id, r2.id}
+        assert audit_root(files, execution()).findings == ()
+        monkeypatch.setattr(limits.RECEIPTS, "value", size - 1)
+        with pytest.raises(FormatError, match=f"receipts of more than {size - 1} .*--limit receipts raises that"):
+            receipts(files)
+        (finding,) = audit_root(files, execution()).findings
+    assert f"has receipts of more than {size - 1}" in finding
 
 
 @pytest.mark.parametrize("name", ["README", "0" * 64, "x.receipt", os.fsdecode(b"\xff")])
@@ -242,10 +261,11 @@ def test_adversary_51_a_dry_run_is_refused_while_another_works(root: Path, r1: S
 
 
 def test_adversary_51_a_lock_that_vanishes_in_a_dry_run_is_none(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root.mkdir()
+    (root / ".airpatch").mkdir(parents=True)
     with Root(root) as files:
         monkeypatch.setattr(files, "size", lambda _path: 0)  # as it was a moment ago
         require_unlocked(files)
+    assert list((root / ".airpatch").iterdir()) == []
 
 
 def test_adversary_51_a_file_system_without_locks_is_told_in_a_dry_run(

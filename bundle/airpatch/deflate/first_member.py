@@ -20,7 +20,7 @@ def first_member_tokens(file: Iterable[bytes | memoryview]) -> Iterator[tuple[in
     header = b""
     while (size := header_size(header)) is None:
         header += _next(pieces)
-    inflater = Inflater()
+    inflater = Inflater(keeps=False)
     inflater.feed(header[size:])
     position = 0
     block: Block | None = None
@@ -32,7 +32,7 @@ def first_member_tokens(file: Iterable[bytes | memoryview]) -> Iterator[tuple[in
             status = inflater.run()
             if tokens := inflater.tokens():
                 yield position, tokens
-            position += len(inflater.uncompressed())
+            position += inflater.skip()
             if status is Status.HUNGRY:
                 inflater.feed(_next(pieces))
 

@@ -89,7 +89,10 @@ class Block:
 
 @cython.cclass
 class Inflater:
-    """The state of one stream. Every method raises FormatError if the stream is not valid deflate."""
+    """The state of one stream. Every method raises FormatError if the stream is not valid deflate.
+
+    Without `keeps`, there are tokens alone: what they stand for is not written, and `skip` tells its size.
+    """
 
     _input: bytes
     _bit: cython.Py_ssize_t
@@ -103,8 +106,10 @@ class Inflater:
     _stored: cython.Py_ssize_t
     _literals: array[int]
     _distances: array[int]
+    _keeps: cython.bint
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: bool = True) -> None:
+        self._keeps = keeps
         self._input = b""
         self._bit = 0  # next bit of _input
         self._out = bytearray(WINDOW + SPAN + MAX_MATCH + _OVERSHOOT)
@@ -150,13 +155,14 @@ class Inflater:
     def uncompressed(self) -> bytes:
         """Return the uncompressed data decoded since the last call."""
         data = bytes(memoryview(self._out)[self._taken : self._end])
-        self._taken = self._end
-        if self._end >= SPAN:
-            shift = self._end - WINDOW
-            self._out[:WINDOW] = self._out[shift : self._end]
-            self._start = max(0, self._start - shift)
-            self._taken = self._end = WINDOW
+        self._drop()
         return data
+
+    def skip(self) -> int:
+        """Return how many bytes of uncompressed data were decoded since the last call."""
+        size = self._end - self._taken
+        self._drop()
+        return size
 
     def tokens(self) -> array[int]:
         """Return the tokens decoded since the last call."""
@@ -203,6 +209,17 @@ class Inflater:
             self._end += len(data)
             self._stored -= len(data)
         return Status.DONE
+
+    @cython.cfunc
+    def _drop(self) -> cython.void:
+        """Make room for more uncompressed data than was fetched: a window of it stays."""
+        self._taken = self._end
+        if self._end >= SPAN:
+            shift: cython.Py_ssize_t = self._end - WINDOW
+            if self._keeps:
+                self._out[:WINDOW] = self._out[shift : self._end]
+            self._start = max(0, self._start - shift)
+            self._taken = self._end = WINDOW
 
     # -- headers
 
@@ -272,6 +289,7 @@ class Inflater:
         start: cython.Py_ssize_t = self._start
         full: cython.Py_ssize_t = WINDOW + SPAN
         count: cython.Py_ssize_t = self._count
+        keeps: cython.bint = self._keeps
 
         at: cython.Py_ssize_t = self._bit >> 3
         acc: cython.ulonglong = 0
@@ -345,7 +363,8 @@ class Inflater:
                 fill -= used
                 tokens[count] = long_258 | length << 16 | distance
                 count += 1
-                _copy(out, end, distance, length)
+                if keeps:
+                    _copy(out, end, distance, length)
                 end += length
         if stopped > _DONE:
             raise FormatError(_DEFECTS[stopped])

@@ -14,6 +14,7 @@ from enum import IntEnum
 from airpatch.deflate.header import RUN_REPEATS, RUN_VALUES, DynamicHeader, go_dynamic, go_header, zlib_dynamic
 from airpatch.deflate.huffman import go_lengths
 from airpatch.deflate.tables import (
+    CODE_LENGTH_ORDER,
     CODE_LENGTH_SYMBOLS,
     DISTANCES,
     DYNAMIC,
@@ -241,6 +242,8 @@ class LayoutReader:
             raise FormatError("more code lengths than symbols")
         if max(run_lengths) > MAX_CODE_LENGTH_BITS:
             raise FormatError("code length over its limit")
+        if any(run_lengths[symbol] for symbol in CODE_LENGTH_ORDER[run_length_count:]):
+            raise FormatError("code length that is not sent")
         runs = bytearray()
         wanted = literal_count + distance_count
         while wanted > 0:

@@ -23,7 +23,9 @@ from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Space
 from airpatch.delta.tar_members import TarMember, members
 
-_STRETCH = 1 << 26  # bytes of target for which the anchors' matches are held at once
+_STRETCH = 1 << 25  # bytes of target for which the anchors' matches are held at once
+_COPIED = 1 << 24  # bytes of target and source that are compared, or copied, before their pages are released
+_COMPARED = 1 << 20
 _MAX_TILE = 1 << 27  # longer members are cut
 _PIECE = 1 << 22  # bytes of a tile where no member tells how far to go
 _WINDOW = 1 << 25  # bytes of source that a tile is aligned with, at most: 64 MiB of index
@@ -69,6 +71,31 @@ class Members:
 
 
 TARS = Members()
+
+
+def whole_copy(target: memoryview, space: Space, release_pages: Callable[[], None]) -> Iterator[Unit] | None:
+    """Return the whole target in parts that are copied, if it is one of the sources; that takes no index of them."""
+    for base, source in zip(space.bases, space.sources, strict=True):
+        if len(source) == len(target) and _is_same(target, source, release_pages):
+            return _copied(len(target), base, release_pages)
+    return None
+
+
+def _is_same(target: memoryview, source: memoryview, release_pages: Callable[[], None]) -> bool:
+    """Compare two buffers of one size."""
+    for start in range(0, len(target), _COPIED):
+        for at in range(start, min(start + _COPIED, len(target)), _COMPARED):
+            if bytes(target[at : at + _COMPARED]) != bytes(source[at : at + _COMPARED]):
+                return False
+        release_pages()
+    return True
+
+
+def _copied(size: int, base: int, release_pages: Callable[[], None]) -> Iterator[Unit]:
+    for start in range(0, size, _COPIED):
+        end = min(start + _COPIED, size)
+        yield Unit(start, end, [(start, base + start, end - start)], exact=True)
+        release_pages()
 
 
 class Planner:

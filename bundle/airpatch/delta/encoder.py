@@ -26,7 +26,7 @@ from airpatch.delta.columns import (
     VALUES,
     ColumnCompressor,
 )
-from airpatch.delta.covers import TARS, Members, Planner, Unit
+from airpatch.delta.covers import TARS, Members, Planner, Unit, whole_copy
 from airpatch.delta.decoder import CHUNK, MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.effort import Effort
 from airpatch.delta.mixed_content import MixedContent
@@ -60,7 +60,7 @@ def encode(
     `members` says where files lie in them that are no tars.
 
     The index of the sources takes 8 bytes for each of `entries`, a power of two. `release_pages` is called each time
-    that 64 MiB at most have been looked at: a caller that maps files into memory may drop their pages then. `reach`
+    that 32 MiB at most have been looked at: a caller that maps files into memory may drop their pages then. `reach`
     receives repeatedly how many bytes of the target have been described.
     """
     if entries < 1 or entries & (entries - 1):
@@ -76,7 +76,8 @@ def encode(
     yield bytes(head)
     levels = [level if column == LITERALS else other for column in range(COLUMNS)]
     writer = _SegmentWriter(view, space, ColumnCompressor(levels, len(view)), mixed, share)
-    for unit in Planner(space, members, entries, tries, release_pages).units(view):
+    units = whole_copy(view, space, release_pages)
+    for unit in units or Planner(space, members, entries, tries, release_pages).units(view):
         yield from writer.unit(unit)
         reach(unit.end)
     yield from writer.flush()

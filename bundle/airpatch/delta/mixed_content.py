@@ -9,9 +9,9 @@ correction knowing the copy, where in a reference it stands, and what lies befor
 
 from __future__ import annotations
 
-from array import array
-
 import cython
+
+from airpatch.delta.mixing import zeros
 
 if cython.compiled:
     from cython.cimports.airpatch.delta.mixing import Coder, Model, context
@@ -62,9 +62,9 @@ class MixedContent:
         self._flags = Model(_FLAG_CONTEXTS, min(bits, 18), 1 + _KINDS + _KINDS * _PHASES, (_KINDS << 8) + 257, 4)
         self._values = Model(_VALUE_CONTEXTS, min(bits, 19), 256, 256 * _PHASES, 6)
         self._history = 0
-        self._ring = array("B", bytes(1 << min(bits + 2, 22)))
+        self._ring = zeros(1 << min(bits + 2, 22))
         self._last = len(self._ring) - 1
-        self._matches = array("I", bytes(4 << min(bits, 18)))
+        self._matches = zeros(4 << min(bits, 18)).cast("I")
         self._unused = 32 - min(bits, 18)
         self._count = self._like = self._alike = 0
         self._last_covers = self._last_blocks = self._last_values = 0

@@ -22,7 +22,7 @@ cdef class Model:
     cdef Py_ssize_t _inputs
     cdef int _slot_bits
     cdef long long _rate
-    cdef unsigned int[::1] _counters  # 22 bits of probability, 10 of how many bits were seen
+    cdef unsigned int[::1] _counters  # differences to _UNKNOWN of 22 bits of probability, 10 of how many bits were seen
     cdef int[::1] _weights
     cdef int[::1] _refined
     cdef long long[::1] _starts  # of the counters of half a byte

@@ -12,6 +12,7 @@ that it reads.
 from __future__ import annotations
 
 from array import array
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 import cython
 
@@ -24,7 +25,7 @@ _SPREAD = cython.declare(cython.ulonglong, 0x85EBCA6B)
 _SEEN = cython.declare(cython.longlong, 255)  # bits after which a counter adapts no slower
 _SURE = cython.declare(cython.longlong, 31)  # bits after which a counter is trusted fully
 _HEAVIEST = cython.declare(cython.longlong, 1 << 20)
-_UNKNOWN = 1 << 31  # of a counter: probability 1/2, no bit seen
+_UNKNOWN = cython.declare(cython.uint, 1 << 31)  # of a counter: probability 1/2, no bit seen
 _FIRST_WEIGHT = 26000  # of 65536
 _REFINED = cython.declare(cython.Py_ssize_t, 33)  # points at which a refinement knows a probability
 
@@ -132,6 +133,11 @@ class Coder:
         return bit
 
 
+def zeros(size: int) -> memoryview:
+    """Return `size` zero bytes that take no memory before they are used: most differences have little to mix."""
+    return memoryview(mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS))
+
+
 @cython.cclass
 class Model:
     """Predicts bits in a number of contexts. Types are in mixing.pxd."""
@@ -143,7 +149,7 @@ class Model:
         self._inputs = inputs
         self._slot_bits = slot_bits
         self._rate = rate
-        self._counters = array("I", [_UNKNOWN]) * (inputs << slot_bits)
+        self._counters = zeros(4 * inputs << slot_bits).cast("I")
         self._weights = array("i", [_FIRST_WEIGHT, 0] * inputs) * selectors
         self._refined = array("i", [_SQUASH[min(128 * i, 4095)] * 16 for i in range(33)]) * refinements
         self.contexts = array("Q", bytes(8 * inputs))
@@ -219,7 +225,7 @@ class Model:
         mixed: cython.longlong = 0
         first: cython.Py_ssize_t = 2 * self._inputs * selector
         for i in range(self._inputs):
-            counter = self._counters[self._places[i]]
+            counter = self._counters[self._places[i]] ^ _UNKNOWN
             likely = counter >> 20
             seen = counter & 1023
             self._signals[2 * i] = self._stretch[likely] if seen else 0
@@ -244,11 +250,11 @@ class Model:
             weight = _HEAVIEST if weight > _HEAVIEST else -_HEAVIEST if weight < -_HEAVIEST else weight
             self._weights[first + i] = cython.cast(cython.int, weight)
         for i in range(self._inputs):
-            counter = self._counters[self._places[i]]
+            counter = self._counters[self._places[i]] ^ _UNKNOWN
             seen = counter & 1023
             likely = counter >> 10
             likely += ((cython.cast(cython.longlong, bit) << 22) - likely) * self._adaptation[seen] >> 16
             likely = (1 << 22) - 1 if likely >= 1 << 22 else likely
             seen += seen < _SEEN
-            self._counters[self._places[i]] = cython.cast(cython.uint, likely << 10 | seen)
+            self._counters[self._places[i]] = cython.cast(cython.uint, likely << 10 | seen) ^ _UNKNOWN
         return bit

@@ -1,6 +1,6 @@
 cdef class Precedent:
     cdef const unsigned char[::1] _content
-    cdef unsigned int[::1] _table
+    cdef unsigned long long[::1] _table
     cdef int _bits
     cdef object _pieces
     cdef object _piece

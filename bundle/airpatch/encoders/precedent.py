@@ -79,7 +79,7 @@ class Precedent:
         self.end = 0  # where what was followed ends
         self.next = 0  # where to ask again
         self._bits = max((len(content) >> 11).bit_length(), 4)
-        self._table = array("I", [0]) * (1 << self._bits)
+        self._table = array("Q", [0]) * (1 << self._bits)  # the number of a block from 1 on, below a tag of 32 bits
         if len(content) >= _LEAST:
             self._index(release_pages)
 
@@ -87,12 +87,14 @@ class Precedent:
         """Enter one block in so many of the content, the first ones of those that are equal."""
         at: cython.longlong
         slot: cython.longlong
+        hash_: cython.ulonglong
         released: cython.longlong = 0
         content: cython.const[cython.uchar][::1] = self._content
         for at in range(0, len(content) - _PROBE + 1, _SPACING):
-            slot = _slot(content, at, self._bits)
-            if slot >= 0 and self._table[slot] == 0:
-                self._table[slot] = 1 + at // _SPACING
+            hash_ = _hash(content, at)
+            slot = hash_ & ((1 << self._bits) - 1)
+            if hash_ and self._table[slot] == 0:
+                self._table[slot] = hash_ >> 32 << 32 | (1 + at // _SPACING)
             if at - released >= _RELEASE_EVERY:
                 released = at
                 release_pages()
@@ -131,7 +133,8 @@ class Precedent:
     def _begin(self, data: cython.const[cython.uchar][::1], at: cython.Py_ssize_t) -> cython.bint:
         """Begin a stretch with the block at `at`, if the content has it where it is expected or indexed."""
         there: cython.longlong
-        slot: cython.longlong
+        hash_: cython.ulonglong
+        entry: cython.ulonglong
         tries: cython.int
         size: cython.longlong = len(self._content)
         if len(data) - at < _PROBE or size < _LEAST:
@@ -144,8 +147,11 @@ class Precedent:
                 self._growing = True
                 return True
             if tries == 0:
-                slot = _slot(data, at, self._bits)
-                there = (cython.cast(cython.longlong, self._table[slot]) - 1) * _SPACING if slot >= 0 else -1
+                hash_ = _hash(data, at)
+                entry = self._table[hash_ & ((1 << self._bits) - 1)]
+                if not hash_ or (entry ^ hash_) >> 32:  # else pages all over the content would be read
+                    break
+                there = (cython.cast(cython.longlong, entry & 0xFFFFFFFF) - 1) * _SPACING
         return False
 
     def _same(
@@ -338,8 +344,8 @@ def _is_near(position: cython.longlong) -> cython.bint:
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def _slot(data: cython.const[cython.uchar][::1], at: cython.Py_ssize_t, bits: cython.int) -> cython.longlong:
-    """Return the slot of the block at `at`; below 0 if it begins with the same bytes again and again."""
+def _hash(data: cython.const[cython.uchar][::1], at: cython.Py_ssize_t) -> cython.ulonglong:
+    """Return a hash of the block at `at`; 0 if it begins with the same bytes again and again."""
     bytes_: cython.p_uchar = cython.cast(cython.p_uchar, cython.address(data[0])) if cython.compiled else data
     h: cython.ulonglong = load64(bytes_, at)
     word: cython.ulonglong
@@ -350,4 +356,4 @@ def _slot(data: cython.const[cython.uchar][::1], at: cython.Py_ssize_t, bits: cy
         alike = alike and word == load64(bytes_, at)
         h = ((h ^ word) * _MIXER) & _MASK64
         h ^= h >> 32
-    return -1 if alike else cython.cast(cython.longlong, h >> 8) & ((1 << bits) - 1)
+    return 0 if alike else h

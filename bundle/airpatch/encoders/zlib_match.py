@@ -149,7 +149,7 @@ class ZlibMatcher(ZlibWindow):
     @cython.cfunc
     def _slide(self) -> cython.void:
         """Drop the older half of the window."""
-        self.drop_half()
+        self.drop_half(self._owed >= _WINDOW)
         self._index -= _WINDOW
         self._block -= _WINDOW
         self._cut -= _WINDOW
@@ -202,6 +202,7 @@ class ZlibMatcher(ZlibWindow):
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        self._empty = False
         begin: cython.int = max(self._index - self._owed, 0)
         stop: cython.int = max(begin, min(self._index, self._end - (_MIN_MATCH - 1)))
         at: cython.int

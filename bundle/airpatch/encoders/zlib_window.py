@@ -54,6 +54,7 @@ class ZlibWindow:
         self._good = search.good
         self._nice = search.nice
         self._chain = search.chain
+        self._empty = False  # no chain has a position
         self._dropped = -len(dictionary)
         self._uncompressed[: len(dictionary)] = dictionary
         self._end = len(dictionary)
@@ -66,15 +67,19 @@ class ZlibWindow:
         return taken
 
     @cython.cfunc
-    def drop_half(self) -> cython.void:
-        """Drop the older half of the window, and the positions in it."""
+    def drop_half(self, all_leave: cython.bint) -> cython.void:
+        """Drop the older half of the window, and the positions in it. `all_leave` says that there are no others."""
         newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
         self._uncompressed[:_WINDOW] = self._uncompressed[_WINDOW:_SPAN]
         self._end -= _WINDOW
         self._dropped += _WINDOW
-        slide(newest, len(self._newest), _WINDOW)
-        slide(older, len(self._older), _WINDOW)
+        if not all_leave:
+            slide(newest, len(self._newest), _WINDOW)
+            slide(older, len(self._older), _WINDOW)
+        elif not self._empty:
+            slide(newest, len(self._newest), _SPAN)
+        self._empty = all_leave
 
     @cython.cfunc
     @cython.nogil

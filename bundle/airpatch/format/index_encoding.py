@@ -200,8 +200,8 @@ def _check_steps(index: Index) -> None:
     patched = {digest for digest, (_, disposition) in blobs.items() if disposition is Disposition.PATCHED}
     if not patched <= made or not made - patched <= used or not table.keys() <= used:
         raise FormatError("the index has patched blobs without a step, or steps and sources that nothing needs")
-    if any(blob.is_manifest and blob.digest in patched for blob in index.release.blobs):
-        raise FormatError("the index has a manifest that is patched")
+    if any(blob.is_manifest and (blob.digest in patched or blob.digest in table) for blob in index.release.blobs):
+        raise FormatError("the index has a manifest that is patched, or a source")
 
 
 def _dispositions(value: object, count: int) -> tuple[Disposition, ...]:

@@ -147,7 +147,8 @@ def read_frame(read: Callable[[int], bytes], content: int | None = None) -> byte
     """
     pieces = [read(5)]
     pieces.append(read(_header_rest(pieces[0])))
-    declared = _check_header(pieces[0] + pieces[1], content)
+    declared, window = _check_header(pieces[0] + pieces[1], content)
+    most = min(window, BLOCK)
     budget = max_compressed(declared) - sum(map(len, pieces)) - 4
     last = 0
     while not last:
@@ -156,7 +157,7 @@ def read_frame(read: Callable[[int], bytes], content: int | None = None) -> byte
         last, kind, size = value & 1, value >> 1 & 3, value >> 3
         stored = 1 if kind == 1 else size
         budget -= 3 + stored
-        if kind == 3 or size > BLOCK or budget < 0:
+        if kind == 3 or size > most or budget < 0:
             raise FormatError("a zstd frame with a block that is not allowed")
         pieces += [header, read(stored)]
     pieces.append(read(4))
@@ -180,8 +181,11 @@ def _header_rest(first: bytes) -> int:
     return size_field + (0 if single else 1)
 
 
-def _check_header(header: bytes, content: int | None) -> int:
-    """Return the content size that the frame's `header` declares, if it is `content` or, without that, allowed."""
+def _check_header(header: bytes, content: int | None) -> tuple[int, int]:
+    """Return the content size that the frame's `header` declares, if it is `content` or, without that, allowed.
+
+    And the size of its window; both are bytes.
+    """
     try:
         parameters = zstandard.get_frame_parameters(header, zstandard.FORMAT_ZSTD1)
     except zstandard.ZstdError:
@@ -193,7 +197,7 @@ def _check_header(header: bytes, content: int | None) -> int:
         require_content(declared, content)
     if parameters.window_size > MAX_WINDOW:
         raise FormatError(f"a zstd frame with a window of {parameters.window_size} bytes, more than {MAX_WINDOW}")
-    return declared
+    return declared, parameters.window_size
 
 
 def decompress(frame: Buffer, content: int | None = None) -> bytes:
@@ -204,7 +208,9 @@ def decompress(frame: Buffer, content: int | None = None) -> bytes:
     view = memoryview(frame)
     if len(view) < 14:
         raise FormatError("a zstd frame cut short")
-    declared = _check_header(bytes(view[: 5 + _header_rest(bytes(view[:5]))]), content)
+    header = 5 + _header_rest(bytes(view[:5]))
+    declared, window = _check_header(bytes(view[:header]), content)
+    _check_blocks(view, header, window)
     if not hasattr(_local, "decompressor"):
         _local.decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
     try:
@@ -212,6 +218,17 @@ def decompress(frame: Buffer, content: int | None = None) -> bytes:
     except zstandard.ZstdError:
         raise FormatError(_DAMAGED) from None
     return bytes(data)
+
+
+def _check_blocks(view: memoryview, at: int, window: int) -> None:
+    """Raise FormatError if one of the blocks from `at` on is larger than a window allows, which libzstd may take."""
+    last = 0
+    while not last:
+        value = int.from_bytes(view[at : at + _BLOCK_HEADER], "little")
+        last, kind, size = value & 1, value >> 1 & 3, value >> 3
+        if at + _BLOCK_HEADER > len(view) or size > min(window, BLOCK):
+            raise FormatError("a zstd frame with a block that is not allowed")
+        at += _BLOCK_HEADER + (1 if kind == 1 else size)
 
 
 def raw_parts(view: memoryview, content: int) -> list[memoryview]:
@@ -282,7 +299,7 @@ def beginning(data: bytes) -> bytes:
 
 def content_size(frame: Buffer) -> int:
     """Return the content size in bytes that a frame of the profile declares. Raises FormatError."""
-    return _check_header(bytes(frame[: 5 + _header_rest(bytes(frame[:5]))]), None)
+    return _check_header(bytes(frame[: 5 + _header_rest(bytes(frame[:5]))]), None)[0]
 
 
 def trailer(frame: Buffer) -> int:

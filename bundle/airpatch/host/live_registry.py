@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import ssl
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -56,6 +55,10 @@ def _ask(port: int) -> str | None:
     """Return what answers at `port` of this host; None if nothing does, or no registry."""
     if (version := _version(http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE))) is not None:
         return f"http://127.0.0.1:{port} has the API {version}"
+    try:
+        import ssl  # which a Python that was built without OpenSSL lacks
+    except ImportError:
+        return None
     anybody = ssl._create_unverified_context()  # noqa: S323 - only a header is read, which decides about nothing
     secure = http.client.HTTPSConnection("127.0.0.1", port, timeout=_PATIENCE, context=anybody)
     if (version := _version(secure)) is not None:

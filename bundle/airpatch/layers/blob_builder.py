@@ -114,6 +114,8 @@ class BlobBuilder:
 
     def _blob(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes | memoryview]:
         """Yield the blob's bytes, as the recipe makes them."""
+        if recipe.views is None and step.expanded:
+            raise FormatError("has no view of its sources, of which its index says a size")
         match recipe.method:
             case Whole():
                 whole = section(patch, recipe, 0)
@@ -204,11 +206,15 @@ class BlobBuilder:
         target, source = (
             parse_view(b"".join(decode(section(patch, recipe, number), (), MAX_DESCRIPTION))) for number in (-2, -1)
         )
+        if any(coding.encoder for coding in source.codings):
+            raise FormatError("has a view of its sources with an encoder, which only the target's needs")
         file = stack.enter_context(closing(self._uncompressed.new(step.digest, step.expanded)))
         self.expand(source, sources, step.expanded, file)
         if file.size != step.expanded:
             raise FormatError(f"has a view of its sources of {file.size} bytes, not {step.expanded}")
-        return fold(_apply(section(patch, recipe, 0), [*sources, file.view()], sizes.target), target)
+        return fold(
+            _whole(_apply(section(patch, recipe, 0), [*sources, file.view()], sizes.target), sizes.target), target
+        )
 
     def expand(self, description: NestedView, packed: Sequence[View], limit: int, file: ScratchFile) -> None:
         """Append the view of `packed` to `file`. Raises FormatError if it has more than `limit` bytes."""
@@ -361,6 +367,16 @@ def _require_end(streams: Iterable[PieceReader]) -> None:
     for stream in streams:
         if stream.read(1):
             raise FormatError("has decisions or uncompressed bytes left over")
+
+
+def _whole(view: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Yield the pieces of a view. Raises FormatError if they are not `size` bytes in all."""
+    total = 0
+    for piece in view:
+        total += len(piece)
+        yield piece
+    if total != size:
+        raise FormatError(f"has a view of {total} bytes, not {size}")
 
 
 def _apply(delta: SectionReader, views: Sequence[View], limit: int, see: See = lambda _covers: None) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ from airpatch.layers.frames import split
 from airpatch.layers.recipe import COLUMNS, FRAME_COLUMNS, Replica
 from airpatch.layers.steps import Sizes
 from airpatch.layers.uncompressed import UncompressedLayers
+from airpatch.linux import trim_heap
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 
@@ -138,6 +139,7 @@ class DecisionReader:
             for part in parser.close() if piece is None else parser.feed(bytes(piece)):
                 for column, data in zip(columns, (part.layout, part.runs, part.sources, part.distances), strict=True):
                     column.append(data)
+        trim_heap()  # the parts take more than what follows
         return columns
 
     def encode(

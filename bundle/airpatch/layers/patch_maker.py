@@ -26,6 +26,7 @@ from airpatch.layers.required_features import features
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.layers.ways import Unpacked, Way, way_size
 from airpatch.layers.zstd_ways import ZstdWays, foretells
+from airpatch.linux import trim_heap
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.progress import Share
@@ -94,6 +95,11 @@ class PatchMaker:
 
         `share` has the size of `work`.
         """
+        made = self._patch(target, sources, share)
+        trim_heap()  # what one patch took is not what the next one needs
+        return made
+
+    def _patch(self, target: Unpacked, sources: Sequence[Unpacked], share: Share) -> Made | None:
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             old = [source.uncompressed for source in sources]
             differences: list[Difference] = []

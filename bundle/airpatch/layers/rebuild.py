@@ -35,7 +35,7 @@ from airpatch.layers.recipe import (
 from airpatch.layers.required_features import require_features
 from airpatch.layers.steps import PASSED, decisions_space, own_space, sizes_of
 from airpatch.layers.uncompressed import UncompressedLayers
-from airpatch.linux import allow_open_files
+from airpatch.linux import allow_open_files, trim_heap
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.worker_pool import worker_pool
@@ -92,6 +92,7 @@ def rebuild_blobs(
             ):
                 builder = BlobBuilder(sizes, content, layers, blocks, execution.cancellation)
                 builder.build(step, patch, outputs(step), lambda size: part.advance(size, step.digest))
+            trim_heap()  # what one step had is not what the next one needs
             _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)
             done(step)
 

@@ -21,7 +21,6 @@ from airpatch.format.index import Step
 from airpatch.layers.rebuild import rebuild_blobs, rebuilding_work, working_space
 from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.layers.required_features import require_features
-from airpatch.linux import trim_heap
 from airpatch.model.digest import Digest
 from airpatch.patches.chains import Work
 from airpatch.patches.completed_release import CompletedRelease
@@ -107,7 +106,6 @@ class Delivery:
             def done(step: Step) -> None:
                 for source in step.sources:
                     used(source)
-                trim_heap()  # what one step had is not what the next one needs
                 is_wanted = step.digest in self._wanted
                 room.leave(step.digest, is_given=is_wanted)
                 if is_wanted:

@@ -44,9 +44,14 @@ class AuditedReleases:
             now = found.current()
             self._report.notes += history_remarks(self._root, found)
         installed: list[Receipt] = []
+        size = 0
         for name in self._report.names(RELEASES):
             path = f"{RELEASES}/{name}"
             with self._report.noting(f"{self._root.path / path}: "):
+                size += min(self._root.size(path) or 0, limits.INDEX.value)
+                if size > limits.RECEIPTS.value:
+                    self._report.find(RELEASES, f"has receipts of more than {limits.RECEIPTS} bytes in all")
+                    break
                 receipt = parse_receipt(self._root.read(path, limits.INDEX.value) or b"")
                 if receipt.id.hex != name:
                     self._report.find(path, "is not the receipt of the release that it is named after")

@@ -57,10 +57,16 @@ class Origin:
 
 
 def receipts(root: Root) -> dict[Digest, Receipt]:
-    """Return the releases installed on `root`, by release id. Raises TargetError if a receipt is damaged."""
+    """Return the releases installed on `root`, by release id. Raises TargetError if a receipt is damaged, FormatError
+    if all are larger than `limits.RECEIPTS`.
+    """
     found = {}
+    size = 0
     for name in root.names(RELEASES):
         path = f"{RELEASES}/{name}"
+        size += min(root.size(path) or 0, limits.INDEX.value)
+        if size > limits.RECEIPTS.value:
+            raise FormatError(f"{root.path / RELEASES}: receipts of more than {limits.RECEIPTS} bytes in all")
         receipt = _read_receipt(root, path)
         if receipt is None or receipt.id.hex != name:
             raise TargetError(f"{root.path / path}: is not the receipt of the release it is named after; remove it")
