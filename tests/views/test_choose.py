@@ -8,11 +8,13 @@ import tracemalloc
 import zlib
 from pathlib import Path
 
+import brotli
 import pytest
 
 from airpatch.delta.covers import Members
 from airpatch.delta.decoder import decode
 from airpatch.delta.encoder import encode
+from airpatch.views import framings
 from airpatch.views.choose import Views, choose
 from airpatch.views.description import FIRST_CODING, Coding
 from airpatch.views.expand import largest_view
@@ -255,6 +257,26 @@ def test_bombs_in_bombs_stay_packed() -> None:
 
     found = choose(memoryview(nest(9)), [memoryview(nest(8))])
     assert found is None or found.target_size <= largest_view(len(nest(9)))
+
+
+@pytest.mark.parametrize("framing", [framings.ENTRY, framings.GZIP, framings.BROTLI])
+def test_a_bomb_before_other_bytes_stays_packed(framing: str) -> None:
+    """What follows it is no part of it, and its limit is that of its own bytes."""
+
+    def layer(start: bytes) -> bytes:
+        content = start + bytes(300_000)
+        match framing:
+            case framings.ENTRY:
+                return tar({"a.jar": archive({"a": content, "b": noise(20_000, 1), "c": start + text(2000, 1)})})
+            case framings.GZIP:
+                packed = gz(content)
+            case _:
+                packed = brotli.compress(content, quality=5)
+        name = "a.gz" if framing == framings.GZIP else "a.br"
+        return tar({name: packed + noise(20_000, 1), "c.gz": gz(start + text(2000, 1))})
+
+    found = views(layer(b"new"), layer(b"old"))
+    assert opened(found) == 1  # c
 
 
 def test_files_without_streams_take_no_memory() -> None:

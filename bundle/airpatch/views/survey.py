@@ -153,11 +153,12 @@ def inflate(data: memoryview, body: int, framing: str) -> Iterator[tuple[bytes, 
         except DecompressionError:
             raise FormatError("not a packed stream") from None
         total += len(out)
-        if total > largest_view(at - body):
+        end = at - len(inflater.unused_data)
+        if total > largest_view(end - body):
             raise FormatError("a packed stream that expands too far")
         if not out and not packed and not inflater.eof:
             raise FormatError("a packed stream that is cut short")
-        yield out, at - len(inflater.unused_data)
+        yield out, end
 
 
 def check(level: FoundLevel) -> bool:
