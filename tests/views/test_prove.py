@@ -14,6 +14,7 @@ from airpatch.views import prove
 from airpatch.views.description import Coding
 from airpatch.views.prove import Prover
 from airpatch.views.survey import FoundLevel, check, survey
+from tests.delta.support import noise
 from tests.views.support import text, undo, views
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="uncompiled, there is no libbrotli")
@@ -51,6 +52,13 @@ def test_slow_ones_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [prover.encoder(stream(11, 22)) for _ in range(3)]
     assert found == ["libbrotli-1.2.1-11-22", None, None]
     assert prover.encoder(stream(9, 22)) == "libbrotli-1.2.1-9-22"
+
+
+def test_after_many_brotli_streams_of_others_few_are_tried() -> None:
+    prover = Prover()
+    assert [prover.encoder(stream(3, 22)) for _ in range(16)] == [None] * 16
+    found = [prover.encoder(stream(5, 22)) for _ in range(17)]
+    assert found == [None] * 15 + ["libbrotli-1.2.1-5-22"] * 2
 
 
 def test_slow_work_can_be_ended() -> None:
@@ -115,3 +123,14 @@ def test_zopfli_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     prover = Prover()
     level = gzip_stream(zopfli.gzip.compress(CONTENT))
     assert [prover.encoder(level) for _ in range(2)] == ["zopfli-1.0.3-15", None]
+
+
+def test_content_that_is_slow_counts_as_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zopfli looks at all places with the same three bytes: of two letters it makes 15 kB/s."""
+    monkeypatch.setattr(prove, "MAX_ZOPFLI", 50_000)
+    tried = []
+    prover = Prover(pause=lambda: tried.append(True))
+    slow = bytes(b"ab"[byte & 1] for byte in noise(20_000, 1))
+    assert prover.encoder(gzip_stream(zopfli.gzip.compress(slow, numiterations=1))) is None
+    assert not tried
+    assert prover.encoder(gzip_stream(zopfli.gzip.compress(CONTENT))) == "zopfli-1.0.3-15"

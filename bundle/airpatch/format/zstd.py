@@ -289,7 +289,7 @@ def each_block(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def beginning(data: bytes) -> bytes:
-    """Return the first 512 bytes of content of a frame that begins with `data`, or what follows of them from it."""
+    """Return the first 512 bytes of content of a frame that begins with `data`, or as many as `data` tells."""
     reader = zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW).stream_reader(data)
     try:
         return reader.read(_BEGINNING)

@@ -206,7 +206,7 @@ class _WantedStreams:
 
     A stream with the name of one is wanted even if the target also has it, since it is then somewhere else. Of those
     that the target lacks, names count without what builds put into them. Where no source has such a name, whatever
-    lies in the same folder of a container and ends alike is wanted: the hash in its name may be no such.
+    lies in the same folder of a container and ends alike is wanted: a hash in its name may not look like one.
     """
 
     def __init__(self, fresh: Iterable[FoundLevel], held: Iterable[FoundLevel]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -39,7 +40,11 @@ _SLOW = 10
 MAX_SLOW = 32 << 20
 """Bytes of content that a target will make at such qualities, or that were tried: half a minute."""
 MAX_ZOPFLI = 8 << 20
-"""The same of zopfli, at less than half the speed."""
+"""The same of zopfli, at less than half the speed; content that takes longer than usual counts as more."""
+_USUAL_CHAIN = 512
+"""How many of the places that zopfli looks at usually begin with the same three bytes; it compares them all."""
+_SAMPLE = 32 << 10
+"""Bytes of each piece by which that is told: zopfli's window."""
 _ZOPFLI_PATIENCE = 3
 """After so many streams that were small enough for zopfli, and not its own, no other is tried."""
 _LIKELY_QUALITIES = (11, 9, 5, 6, 4)
@@ -127,6 +132,7 @@ class _BrotliProver:
 
     def __init__(self, pause: Callable[[], None]) -> None:
         self._pause = pause
+        self._failed = 0
         self._qualities = sorted(QUALITIES, key=lambda each: (each not in _LIKELY_QUALITIES, -each))
         self._room = MAX_SLOW
 
@@ -135,6 +141,9 @@ class _BrotliProver:
         packed = level.data[level.body : level.end]
         window = _brotli_window(packed[0])
         if window not in WINDOWS:
+            return None
+        self._failed += 1
+        if self._failed > _PATIENCE and self._failed % _PATIENCE:
             return None
         for quality in self._qualities:
             name = brotli_name(quality, window)
@@ -149,6 +158,7 @@ class _BrotliProver:
             if _makes(_encode(name, level.framing), packed, level.framing):
                 self._qualities.remove(quality)
                 self._qualities.insert(0, quality)
+                self._failed = 0
                 return name
         return None
 
@@ -164,13 +174,15 @@ class _ZopfliProver:
     def encoder(self, level: FoundLevel, packed: memoryview, reader: ViewReader) -> str | None:
         """Return the name of the encoder that makes a stream and that `reader` knows, None if there is none."""
         (name,) = zopfli_names()
-        is_tried = AVAILABLE and self._failed < _ZOPFLI_PATIENCE and self._room >= level.size
-        if not is_tried or not _is_close(packed):
+        if not AVAILABLE or self._failed == _ZOPFLI_PATIENCE or self._room < level.size:
+            return None
+        effort = _zopfli_effort(packed)
+        if effort is None or effort > self._room:
             return None
         if not reader.knows(Coding(level.framing, name)):
             reader.note_unknown(Coding(level.framing, name))
             return None
-        self._room -= level.size
+        self._room -= effort
         self._pause()
         if _makes(_encode(name), packed, level.framing):
             self._failed = 0
@@ -179,12 +191,22 @@ class _ZopfliProver:
         return None
 
 
-def _is_close(packed: memoryview) -> bool:
-    """Return whether a deflate stream is smaller than that of zlib at its highest level."""
+def _zopfli_effort(packed: memoryview) -> int | None:
+    """Return how many bytes of usual content take zopfli as long as those of a deflate stream; None if the stream is
+    not smaller than that of zlib at its highest level.
+    """
     best = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return len(packed) < sum(len(best.compress(piece)) for piece, _ in inflate(packed, 0, framings.RAW)) + len(
-        best.flush()
-    )
+    size = effort = 0
+    for piece, _ in inflate(packed, 0, framings.RAW):
+        size += len(best.compress(piece))
+        effort += len(piece) * max(_chain(piece[:_SAMPLE]), _USUAL_CHAIN) // _USUAL_CHAIN
+    return effort if len(packed) < size + len(best.flush()) else None
+
+
+def _chain(content: bytes) -> int:
+    """Return how many places in `content` begin with the same three bytes as one of them, on average."""
+    counts = Counter(zip(content, content[1:], content[2:], strict=False))
+    return sum(count * count for count in counts.values()) // max(len(content), 1)
 
 
 def _brotli_window(first: int) -> int:
