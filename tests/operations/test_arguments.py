@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import airpatch
 from airpatch.delta.effort import Effort
 from airpatch.destinations.restorer import Form
 from airpatch.errors import UsageError
@@ -64,3 +66,17 @@ def test_an_output_is_no_input(spelled: str, tmp_path: Path, monkeypatch: pytest
         check_apart("in", ["-", "folder"], None, spelled)
     check_apart("out", spelled)
     check_apart("-", "-", spelled)
+
+
+@pytest.mark.parametrize(
+    ("doing", "call"),
+    [
+        ("verify", lambda _: airpatch.verify([])),
+        ("apply", lambda folder: airpatch.apply([], folder / "root")),
+        ("merge", lambda folder: airpatch.merge([], folder / "out")),
+        ("join", lambda folder: airpatch.join([], folder / "out")),
+    ],
+)
+def test_nothing_is_not_enough(doing: str, call: Callable[[Path], object], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"nothing to {doing}"):
+        call(tmp_path)

@@ -15,7 +15,7 @@ from airpatch.format.index import Index
 from airpatch.linux import is_folder
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
-from airpatch.operations.arguments import Paths, StrPath, choice, names
+from airpatch.operations.arguments import Paths, StrPath, at_least_one, choice
 from airpatch.target.installer import Applied, install, preview
 from airpatch.target.new_root import require_place
 
@@ -95,7 +95,7 @@ def apply(
 
     path = Path(root)
     with ExitStack() as stack:
-        opened = open_bundles(names(bundles), execution.ask, hashed=not dry_run)
+        opened = open_bundles(at_least_one(bundles, "apply"), execution.ask, hashed=not dry_run)
         readers = [stack.enter_context(closing(reader)) for reader in opened]
         work = preview if dry_run else install
         try:

@@ -27,6 +27,14 @@ def names(paths: Paths) -> list[str]:
     return [os.fspath(path) for path in every]
 
 
+def at_least_one(paths: Paths, doing: str) -> list[str]:
+    """Return one or several paths as text. Raises UsageError if there is none to do that with."""
+    every = names(paths)
+    if not every:
+        raise UsageError(f"nothing to {doing}: name a file")
+    return every
+
+
 def check_apart(output: StrPath, *inputs: Paths | None) -> None:
     """Raise UsageError if the file `output` is one of `inputs`, which may have a prefix: it would be replaced."""
     if os.fspath(output) == STDOUT:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.open_bundles import open_bundle_files
 from airpatch.execution import Execution
-from airpatch.operations.arguments import Paths, StrPath, beside, check_apart, names
+from airpatch.operations.arguments import Paths, StrPath, at_least_one, beside, check_apart
 from airpatch.operations.create_bundle import WrittenBundle, open_output
 from airpatch.operations.trusted_files import require_signed
 from airpatch.patches.merging import merge_full, merge_patches
@@ -38,9 +38,10 @@ def merge(
     """
     check_apart(output, bundles)
     execution = beside(execution, output)
+    given = at_least_one(bundles, "merge")
     with ExitStack() as stack:
         place = stack.enter_context(open_output(output, key))
-        opened = [stack.enter_context(closing(BundleFile(each))) for each in open_bundle_files(names(bundles))]
+        opened = [stack.enter_context(closing(BundleFile(each))) for each in open_bundle_files(given)]
         for each in opened:
             require_signed(trusted, each.opening, each.name)
         opened[-1].opening.require_fresh(opened[-1].name, time.time())

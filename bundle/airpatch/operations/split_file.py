@@ -15,7 +15,7 @@ from airpatch.execution import Execution
 from airpatch.format import parts
 from airpatch.format.parts import WholeFile
 from airpatch.linux import is_file, is_folder
-from airpatch.operations.arguments import Paths, StrPath, names
+from airpatch.operations.arguments import Paths, StrPath, at_least_one
 from airpatch.parts.gathering import gather_parts
 from airpatch.parts.in_turn import PartsInTurn
 from airpatch.parts.joined import JoinedParts
@@ -78,7 +78,7 @@ def join(parts_: Paths, output: StrPath, *, execution: Execution | None = None) 
     damaged, TargetError.
     """
     execution = execution or Execution()
-    given = names(parts_)
+    given = at_least_one(parts_, "join")
     joined = gather_parts([Path(name) for name in given])
     if joined is None:
         if missing := [name for name in given if not os.path.lexists(name)]:

@@ -17,9 +17,10 @@ from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetEr
 from airpatch.execution import Execution
 from airpatch.format.digest_list import emit_digest_list
 from airpatch.format.index import Index
+from airpatch.format.registry import STORAGE
 from airpatch.layers.proof import prove
 from airpatch.linux import is_file, is_folder, real_path
-from airpatch.operations.arguments import Paths, StrPath, names
+from airpatch.operations.arguments import Paths, StrPath, at_least_one
 from airpatch.operations.trusted_files import require_signed
 from airpatch.parts.part_files import holds_parts
 from airpatch.units import count
@@ -65,8 +66,11 @@ def verify(
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, TrustError,
     UsageError, TargetError.
     """
-    given = names(subject)
+    given = at_least_one(subject, "verify")
     name = given[0]
+    for each in given if len(given) > 1 else ():
+        if is_folder(Path(each, STORAGE)):
+            raise UsageError(f"{each}: is a registry's root: verify it alone")
     execution = with_scratch(execution or Execution(), _scratch_folder(Path(name)))
     if len(given) > 1 or not is_folder(Path(name)) or holds_parts(Path(name)):
         with ExitStack() as stack:
