@@ -198,11 +198,14 @@ def _zopfli_effort(packed: memoryview) -> int | None:
     not smaller than that of zlib at its highest level.
     """
     best = zlib.compressobj(9, zlib.DEFLATED, -15)
-    size, effort = 0, _EACH_STREAM
+    size = 0
+    samples = []
     for piece, _ in inflate(packed, 0, framings.RAW):
         size += len(best.compress(piece))
-        effort += len(piece) * max(_chain(piece[:_SAMPLE]), _USUAL_CHAIN) // _USUAL_CHAIN
-    return effort if len(packed) < size + len(best.flush()) else None
+        samples.append((len(piece), piece[:_SAMPLE]))
+    if len(packed) >= size + len(best.flush()):
+        return None
+    return _EACH_STREAM + sum(length * max(_chain(sample), _USUAL_CHAIN) // _USUAL_CHAIN for length, sample in samples)
 
 
 def _chain(content: bytes) -> int:
