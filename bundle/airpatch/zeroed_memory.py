@@ -9,14 +9,15 @@ _HUGE_PAGE = 2 << 20
 """Bytes."""
 
 
-def lazy_zeros(size: int) -> mmap:
+def lazy_zeros(size: int, in_huge_pages: bool = True) -> mmap:
     """Return `size` zero bytes, which take no memory, and no time, before they are used (mmap(2)).
 
     Large ones lie in huge pages, where the kernel has them (madvise(2)): one page fault for each 2 MiB. In pages of
-    4 KiB the first touch of each position of a table of matches took longer than the search.
+    4 KiB the first touch of each position of a table of matches took longer than the search. Where little is used of a
+    table, here and there, small pages take less memory.
     """
     zeros = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
-    if size >= _HUGE_PAGE:
+    if in_huge_pages and size >= _HUGE_PAGE:
         with suppress(OSError):
             zeros.madvise(MADV_HUGEPAGE)
     return zeros

@@ -12,9 +12,10 @@ that it reads.
 from __future__ import annotations
 
 from array import array
-from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 import cython
+
+from airpatch.zeroed_memory import lazy_zeros
 
 _MASK32 = cython.declare(cython.ulonglong, (1 << 32) - 1)
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
@@ -135,7 +136,7 @@ class Coder:
 
 def zeros(size: int) -> memoryview:
     """Return `size` zero bytes that take no memory before they are used: most differences have little to mix."""
-    return memoryview(mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS))
+    return memoryview(lazy_zeros(size, in_huge_pages=False))
 
 
 @cython.cclass
