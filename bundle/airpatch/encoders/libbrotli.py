@@ -93,7 +93,7 @@ class BrotliEncoder:
         return self._run(self._held, BROTLI_OPERATION_FINISH)
 
     def _run(self, data: bytearray, operation: int) -> bytes:
-        source: cython.const[cython.uchar][::1] = data or b"\0"  # type: ignore[valid-type]
+        source: cython.const[cython.uchar][::1] = data or b"\0"
         given: cython.p_const_uchar = cython.address(source[0])
         left: cython.size_t = len(data)
         how: cython.int = operation
@@ -143,7 +143,7 @@ class BrotliDecompressor:
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         """Return up to `max_length` bytes, one or more, of the content. Raises FormatError for what is no stream."""
-        source: cython.const[cython.uchar][::1] = data or b"\0"  # type: ignore[valid-type]
+        source: cython.const[cython.uchar][::1] = data or b"\0"
         given: cython.p_const_uchar = cython.address(source[0])
         left: cython.size_t = len(data)
         to: cython.p_uchar = cython.address(self._out[0])

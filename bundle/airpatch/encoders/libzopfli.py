@@ -68,7 +68,7 @@ class ZopfliDeflater:
 
     def _part(self, size: int, is_last: bool) -> bytes:
         """Compress the next `size` bytes; return what is whole of the stream."""
-        source: cython.const[cython.uchar][::1] = self._held or b"\0"  # type: ignore[valid-type]
+        source: cython.const[cython.uchar][::1] = self._held or b"\0"
         begin: cython.size_t = self._before
         end: cython.size_t = begin + size
         final: cython.int = is_last

@@ -62,7 +62,7 @@ class LibzstdEncoder:
         return self._run(b"", _END)
 
     def _run(self, data: bytes | bytearray | memoryview, mode: int) -> bytes:
-        source: cython.const[cython.uchar][::1] = data if data else b"\0"  # type: ignore[valid-type]
+        source: cython.const[cython.uchar][::1] = data if data else b"\0"
         size: cython.size_t = len(data)
         at: cython.size_t = 0
         written: cython.size_t

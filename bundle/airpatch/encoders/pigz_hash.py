@@ -27,7 +27,7 @@ class RollingHash:
         """Take bytes up to the next cut; return how many these are, or 0 if all were taken and there is no cut."""
         if not data:
             return 0
-        view: cython.const[cython.uchar][::1] = data  # type: ignore[valid-type]
+        view: cython.const[cython.uchar][::1] = data
         bytes_: cython.p_const_uchar = cython.address(view[0]) if cython.compiled else view
         size: cython.Py_ssize_t = len(data)
         mask: cython.uint = _MASK

@@ -162,7 +162,7 @@ class ColumnWriter:
         ends = [0, 0, 0, 0]
         size: cython.int = -1 if content is None else len(content)
         data = (content or b"") + bytes(SLACK)
-        view: cython.const[cython.uchar][::1] = data  # type: ignore[valid-type]
+        view: cython.const[cython.uchar][::1] = data
         if found.count > self._room:
             self._make_room(found.count)
         if content is not None:
@@ -178,7 +178,7 @@ class ColumnWriter:
         self,
         found: Sequences,
         ends: cython.p_int,
-        content: cython.pointer(cython.const[cython.uchar]),  # type: ignore[valid-type]
+        content: cython.pointer(cython.const[cython.uchar]),
         size: cython.int,
     ) -> cython.void:
         """Write what the sequences are in columns; `size` is that of the content, -1 if it is not known."""

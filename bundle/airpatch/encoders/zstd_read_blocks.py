@@ -72,7 +72,7 @@ class CodeSlot:
     def take(self, mode: int, data: bytes) -> int:
         """Use the code that `mode` says, maybe the one that `data` begins with; return how many bytes of it that is."""
         size: cython.int = len(data)
-        view: cython.const[cython.uchar][::1] = data or b"\0"  # type: ignore[valid-type]
+        view: cython.const[cython.uchar][::1] = data or b"\0"
         used: cython.int = 0
         if mode == _DEFAULT:
             self.table = self._default
@@ -199,7 +199,7 @@ class BlockReader:
     def take_literals(self, uncompressed: bytes) -> None:
         """Complete `found` with the literals of the block, which stands for `uncompressed`."""
         found: Sequences = self.found
-        source: cython.const[cython.uchar][::1] = uncompressed or b"\0"  # type: ignore[valid-type]
+        source: cython.const[cython.uchar][::1] = uncompressed or b"\0"
         size: cython.int = len(uncompressed)
         at: cython.int = 0
         written: cython.int = 0

@@ -153,7 +153,7 @@ class ShapedBlocks:
         if kind == 2:
             table = _exactly(read, _exactly(read, 1)[0])
             size: cython.int = len(table)
-            view: cython.const[cython.uchar][::1] = table or b"\0"  # type: ignore[valid-type]
+            view: cython.const[cython.uchar][::1] = table or b"\0"
             self._has_huffman = self._huffman_reader.read(
                 self._huffman, cython.address(view[0]) if cython.compiled else view, size
             )
