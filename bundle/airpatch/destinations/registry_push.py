@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Executor, Future, wait
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from airpatch.blobs.content import Content
@@ -80,7 +81,7 @@ def _bring_all(
     for digest, blob in plan.blobs.items():
         if blob.there:
             there.known[digest] = RemoteBlob(blob.there[0], blob.size)
-            take(digest, there, lambda digest=digest: there.give_up(digest))  # type: ignore[misc]
+            take(digest, there, partial(there.give_up, digest))
     try:
         supply.give(take, replace(execution, progress=part.within()))
     except CancelledError:
