@@ -25,7 +25,7 @@ def lazy_zeros(size: int, in_huge_pages: bool = True) -> mmap:
 
 
 def zeroed_words(count: int) -> array[int] | memoryview:
-    """Return `count` words of 32 bits, all 0: many lie in huge pages, since those of a table by hashes are all over it."""
+    """Return `count` words of 32 bits, all 0; many lie in huge pages, as a table by hashes is used all over."""
     if 4 * count < _HUGE_PAGE:
         return array("I", [0]) * count
     return memoryview(lazy_zeros(4 * count)).cast("I")
