@@ -38,7 +38,7 @@ from fixtures.json_cases import json_cases
 from fixtures.vector_signatures import signature
 from fuzz.deflate import mutated
 from fuzz.deflate import seeds as gzip_files
-from fuzz.targets import members, vectors
+from fuzz.seeds import members, vectors
 from spec.reader import bundle, decisions, delta, gzip_file, gzip_writer, manifests, sshsig, views
 from spec.reader.errors import Refusal, Unsupported, require
 from spec.reader.index import parse_index as parse_index_again
