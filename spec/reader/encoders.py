@@ -20,11 +20,15 @@ _KZSTD = {
     "better": "1.14.2 1.15.10 1.16.4 1.17.0 1.17.3 1.17.5 1.17.8 1.18.5",
     "best": "1.14.2 1.15.13 1.16.1 1.16.4 1.17.0 1.17.3 1.17.5 1.17.6 1.17.8 1.18.5",
 }
+_ZLIB = "zlib-[1-9](?:-mem[1-79])?"
 _DEFLATE = [
     "go1-flate-[1-9]",
     "go1.27-flate-9",
     *(f"(?:pgzip/)?klauspost-{re.escape(version)}-[{levels}]" for version, levels in _KLAUSPOST.items()),
-    "zlib-[1-9](?:-mem[1-79])?",
+    _ZLIB,
+    r"zlib-ng-(?:2\.2\.5|2\.3\.3)-[2-9]",
+    r"zlib-ng-2\.2\.2-[3-6]",
+    r"zlib-ng-(?:2\.2\.[25]|2\.3\.3)-[3-6]-8k",
     "gzip-[1-9]",
     "pigz-[1-9](?:-rsyncable)?",
     "pigz-[1-3]-p1(?:-rsyncable)?",
@@ -69,7 +73,7 @@ def is_feature(name: str) -> bool:
     if kind == "view":
         return what in FRAMINGS
     libzstd = re.fullmatch(_LIBZSTD, what)
-    mine = libzstd[1] == _zstd_version() if libzstd else what.startswith("zlib-") and is_deflate(what)
+    mine = libzstd[1] == _zstd_version() if libzstd else re.fullmatch(_ZLIB, what) is not None
     mine = mine or (is_brotli(what) and _has_brotli()) or what == _ZOPFLI
     return kind == "encoder" and mine
 
