@@ -1,4 +1,4 @@
-"""Print digests of what codecs of zstd, zlib-ng, brotli and zopfli make of the inputs in `fixtures/encoders`, a line each.
+"""Print digests of what codecs of zstd, zlib-ng, brotli and zopfli make of inputs in `fixtures/encoders`, a line each.
 
 `try_aarch64.sh` compares those of two architectures, `try_musl.sh` those of two C libraries. There are the replicas of
 klauspost/compress, of which level best reckons in floating point, and of zlib-ng; libzstd of each version, with and
