@@ -42,15 +42,14 @@ def read(
         _require_base(index, base)
         bundle.blobs = {blob.digest: base[blob.digest] for blob in index.blobs if blob.disposition == LEFT_OUT}
     _read_contents(archive, bundle)
+    links: list[tuple[str, bytes]] = []
     if all(blob.digest in bundle.blobs for blob in index.blobs if blob.is_manifest):
         manifests = Manifests(index, bundle.blobs)
-        has_links = not index.bases and all(blob.disposition == STORED for blob in index.blobs)
-        links = manifests.links() if has_links else []
-    else:
-        links = []
-    section = [member(path, len(content)) for path, content in links]
-    expected = [*(content for _, content in links), b""]
-    require(list(archive.section([*section, END])) == expected, "links that do not follow from the manifests")
+        if not index.bases and all(blob.disposition == STORED for blob in index.blobs):
+            links = manifests.links()
+    found = archive.section([*(member(path, len(content)) for path, content in links), END])
+    right = all(content == one for content, one in zip(found, [*dict(links).values(), b""], strict=True))
+    require(right, "links that do not follow from the manifests")
     require(archive.content_size() < 0, "a frame behind the end of the archive")
     _carry_out(bundle, base or {})
     return bundle

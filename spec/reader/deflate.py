@@ -52,8 +52,8 @@ class Bits:
 
     def fill(self, count: int) -> None:
         """Hold so many bits, if there are."""
-        while self.count < count and self.at < len(self.data):
-            part = self.data[self.at : self.at + 8]
+        if self.count < count:
+            part = self.data[self.at : self.at + max(8, (count - self.count + 7) // 8)]
             self.held |= int.from_bytes(part, "little") << self.count
             self.at, self.count = self.at + len(part), self.count + 8 * len(part)
 
@@ -66,11 +66,12 @@ class Bits:
         return value
 
     def align(self) -> int:
-        """The bits up to the next byte; the position is then that of this byte."""
-        padding = self.take(self.count % 8)
-        self.at -= self.count // 8
-        self.held = self.count = 0
-        return padding
+        """The bits up to the next byte."""
+        return self.take(self.count % 8)
+
+    def take_bytes(self, count: int) -> bytes:
+        """The next bytes, which begin with the next bit."""
+        return self.take(8 * count).to_bytes(count, "little")
 
 
 class Decoder:
@@ -111,12 +112,9 @@ def read_block(bits: Bits, out: bytearray, begin: int) -> Block:
     block = Block(final=bool(bits.take(1)), kind=bits.take(2))
     if block.kind == STORED:
         block.padding = bits.align()
-        head, bits.at = bits.data[bits.at : bits.at + 4], bits.at + 4
-        block.size = int.from_bytes(head[:2], "little")
-        require(block.size ^ 0xFFFF == int.from_bytes(head[2:], "little"), "a stored block whose sizes differ")
-        out += bits.data[bits.at : bits.at + block.size]
-        bits.at += block.size
-        require(bits.at <= len(bits.data), "a deflate stream that is cut short")
+        block.size = bits.take(16)
+        require(block.size ^ 0xFFFF == bits.take(16), "a stored block whose sizes differ")
+        out += bits.take_bytes(block.size)
         return block
     require(block.kind in (FIXED, DYNAMIC), "a block of the reserved type")
     if block.kind == DYNAMIC:
