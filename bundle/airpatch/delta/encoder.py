@@ -8,8 +8,8 @@ effort, same bytes. Format: spec/DELTA.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from airpatch.delta import varints
 from airpatch.delta.addresses import AddressMap
@@ -84,8 +84,7 @@ def encode(
     yield from writer.flush()
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(NamedTuple):
     """An instruction: at a target offset, `literal` bytes, then `length` bytes from a source position."""
 
     offset: int
@@ -94,8 +93,7 @@ class Instruction:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Carried:
+class _Carried(NamedTuple):
     """An instruction with the kind of its prediction and the address of its cover in the target."""
 
     step: Instruction
