@@ -5,14 +5,17 @@
     python -m fuzz.targets --smoke CASES                     each of them, in a process of its own
 
 An input may be taken, or end in an AirpatchError other than a TargetError; anything else ends the run, and its input is
-written to the current folder. Seeds come from fixtures/. What is found becomes a vector there (CONTRIBUTING.md). Needs
+written to the current folder. Seeds (fuzz/seeds.py) come from fixtures/. What is found becomes a vector there
+(CONTRIBUTING.md). Needs
 `pip install atheris`; compiled codecs give no coverage: `python -m fuzz.targets` is for the Python around them, and the
 sanitizers (CONTRIBUTING.md) for themselves.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import hashlib
 import io
 import os
 import shutil
@@ -25,30 +28,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+from fuzz import seeds
+
 Target = Callable[[bytes], object]
-MOST = 1 << 26
-"""Bytes of a vector's content that are looked at: some are bombs."""
-
-
-def vectors(pattern: str = "*") -> Iterator[bytes]:
-    for path in sorted((FIXTURES / "vectors").glob(f"{pattern}.vector")):
-        if path.stat().st_size < 1 << 18:
-            yield path.read_bytes().partition(b"\n\n")[2]
-
-
-def members(name: str) -> Iterator[bytes]:
-    """The contents of members of vectors whose path begins with `name`, as far as their headers make sense."""
-    import zstandard
-
-    for vector in vectors():
-        with contextlib.suppress(zstandard.ZstdError, ValueError):
-            reader = zstandard.ZstdDecompressor().stream_reader(vector, read_across_frames=True)
-            content = reader.read(MOST)
-            for at in range(0, len(content) - 512, 512):
-                if content[at : at + len(name)] == name.encode() and content[at + 257 : at + 262] == b"ustar":
-                    size = int(content[at + 124 : at + 135] or b"0", 8)
-                    yield content[at + 512 : at + 512 + size]
 
 
 class _AtOnce(Executor):
@@ -73,15 +55,17 @@ def index() -> tuple[Target, Iterator[bytes]]:
         if emit_index(parse_index(data)) != data:
             raise RuntimeError("an index that is not canonical was taken")
 
-    return one, members(".airpatch/index")
+    return one, seeds.members(".airpatch/index")
 
 
 def archive() -> tuple[Target, Iterator[bytes]]:
-    """The seek table and the archive, as a file and as a pipe: both take the same bundles."""
-    import zstandard
+    """The seek table and the archive, as a file and as a pipe: both take the same bundles.
 
+    An input is a bundle, or the contents of its frames.
+    """
     from airpatch.errors import AirpatchError
-    from tests.support import frame_reader, read_bundle
+    from airpatch.format import zstd
+    from tests.support import contents_of, frame_reader, join_frames, read_bundle
 
     at_once = _AtOnce()
 
@@ -93,16 +77,19 @@ def archive() -> tuple[Target, Iterator[bytes]]:
         return True
 
     def one(data: bytes) -> None:
-        if taken("file", data) != taken("pipe", data):
+        bundle = data[1:]
+        if data[:1] == b"\1":
+            bundle = join_frames(zstd.compress(content) for content in bundle.split(seeds.NEXT))
+        if taken("file", bundle) != taken("pipe", bundle):
             raise RuntimeError("a file and a pipe are not read alike")
 
-    def is_small(vector: bytes) -> bool:
-        try:
-            return zstandard.frame_content_size(vector) < 1 << 20
-        except zstandard.ZstdError:
-            return True
+    def first() -> Iterator[bytes]:
+        for vector in seeds.vectors():
+            yield b"\0" + vector
+            with contextlib.suppress(AirpatchError):
+                yield b"\1" + seeds.NEXT.join(contents_of(vector))
 
-    return one, filter(is_small, vectors())
+    return one, (seed for seed in first() if len(seed) < 1 << 13)
 
 
 def manifests() -> tuple[Target, Iterator[bytes]]:
@@ -113,8 +100,9 @@ def manifests() -> tuple[Target, Iterator[bytes]]:
 
 
 def layer_patches() -> tuple[Target, Iterator[bytes]]:
-    """Headers, and patches carried out over a source of text."""
+    """Layer patches, carried out in the place of those of the vectors, of which the first byte chooses one."""
     from airpatch.blobs.content import BytesBlob
+    from airpatch.blobs.scratch import MemoryScratch
     from airpatch.execution import Cancellation
     from airpatch.format.index import Step
     from airpatch.layers.blob_builder import BlobBuilder
@@ -122,9 +110,13 @@ def layer_patches() -> tuple[Target, Iterator[bytes]]:
     from airpatch.model.digest import Digest
     from tests.support import MemoryContent, scratch
 
-    source = b"a line of a layer\n" * 400
-    content = MemoryContent({Digest.of(source): source})
-    sizes = {Digest.of(source): (len(source), len(source))}
+    first = list(seeds.layer_patches())
+    places = list(dict.fromkeys(place for place, _ in first))
+    sources = {Digest.of(blob): (blob, size) for place in places for blob, size in place.sources}
+    content = MemoryContent({digest: blob for digest, (blob, _) in sources.items()})
+    sizes = {digest: (len(blob), size) for digest, (blob, size) in sources.items()}
+    digests = [tuple(Digest.of(blob) for blob, _ in place.sources) for place in places]
+    nothing = Digest.of(b"")
 
     class Discarding:
         def write(self, piece: memoryview) -> None: ...
@@ -132,15 +124,19 @@ def layer_patches() -> tuple[Target, Iterator[bytes]]:
         def complete(self) -> None: ...
 
     def one(data: bytes) -> None:
-        layers = UncompressedLayers(content, scratch, {Digest.of(source): 1})
+        number = (data[0] if data else 0) % len(places)
+        place, patch = places[number], data[1:]
+        layers = UncompressedLayers(content, scratch, dict.fromkeys(digests[number], 1), MemoryScratch(1 << 24))
         try:
             builder = BlobBuilder(sizes, content, layers, None, Cancellation())
-            step = Step(Digest.of(b""), 1 << 16, 1 << 16, Digest.of(data), len(data), (Digest.of(source),), 1 << 12)
-            builder.build(step, BytesBlob(data), Discarding())
+            step = Step(
+                nothing, place.size, place.uncompressed_size, nothing, len(patch), digests[number], place.expanded
+            )
+            builder.build(step, BytesBlob(patch), Discarding())
         finally:
             layers.close()
 
-    return one, members(".airpatch/patches/")
+    return one, (bytes([places.index(place)]) + patch for place, patch in first)
 
 
 def deltas() -> tuple[Target, Iterator[bytes]]:
@@ -154,12 +150,12 @@ def deltas() -> tuple[Target, Iterator[bytes]]:
         for _ in decode(io.BytesIO(data[1:]), chosen[data[0] % len(chosen)] if data else (), 1 << 20):
             pass
 
-    def seeds() -> Iterator[bytes]:
+    def first() -> Iterator[bytes]:
         for vector in (*good(), *bad()):
             lengths = tuple(map(len, vector.sources))
             yield bytes([list(sources).index(lengths) if lengths in sources else 0]) + vector.delta
 
-    return one, seeds()
+    return one, first()
 
 
 def inventories() -> tuple[Target, Iterator[bytes]]:
@@ -174,39 +170,42 @@ def inventories() -> tuple[Target, Iterator[bytes]]:
         content = data[1:]
         parse(content if data[:1] == b"\0" else zstd.compress(hashlib.sha256(content).digest() + content))
 
-    def seeds() -> Iterator[bytes]:
+    def first() -> Iterator[bytes]:
         blobs = {Digest.of(b"%d" % number): number for number in range(3)}
         for value in (Inventory("r1", ("a/b",), blobs), Request("r1", Digest.of(b"r1"), blobs)):
             yield b"\0" + emit(value)
             yield b"\1" + zstd.decompress(emit(value))[32:]
 
-    return one, seeds()
+    return one, first()
 
 
 def signatures() -> tuple[Target, Iterator[bytes]]:
     """Armored signatures, files of allowed signers, of revoked keys, of a root's trust; certificates; histories."""
     from airpatch.signing import allowed_signers, certificates, revocation, sshsig
+    from airpatch.signing.public_keys import PublicKey
     from airpatch.target.history import parse_history
     from airpatch.target.root_trust import parse_trust
-    from fixtures.vector_signatures import signature
 
-    parsers: list[Callable[[bytes], object]] = [
-        sshsig.parse, allowed_signers.parse, revocation.parse, certificates.parse, parse_trust, parse_history
-    ]  # fmt: skip
+    message = (seeds.FIXTURES / "signatures" / "message").read_bytes()
+
+    def verify(text: bytes) -> None:
+        signature = sshsig.parse(text)
+        PublicKey(signature.public_key).verify(signature.blob, signature.signed_data(message))
+
+    parsers: dict[str, Callable[[bytes], object]] = {
+        "signature": verify,
+        "signers": allowed_signers.parse,
+        "revoked": revocation.parse,
+        "certificate": certificates.parse,
+        "trust": parse_trust,
+        "history": parse_history,
+    }
+    kinds = list(parsers)
 
     def one(data: bytes) -> None:
-        parsers[(data[0] if data else 0) % len(parsers)](data[1:])
+        parsers[kinds[(data[0] if data else 0) % len(kinds)]](data[1:])
 
-    def seeds() -> Iterator[bytes]:
-        key = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
-        options = b'namespaces="airpatch",valid-after="20260101Z",valid-before="20270101",cert-authority '
-        yield b"\0" + signature()
-        yield b"\1a@b,*.c " + options + key + b" comment\n# comment\n"
-        yield b"\2" + key + b"\n"
-        yield b"\2SSHKRL\n\0" + bytes(64)
-        yield from (b"\0" + content for content in members(".airpatch/index."))
-
-    return one, seeds()
+    return one, (bytes([kinds.index(kind)]) + content for kind, content in seeds.signed())
 
 
 def roots() -> tuple[Target, Iterator[bytes]]:
@@ -218,47 +217,63 @@ def roots() -> tuple[Target, Iterator[bytes]]:
     from airpatch.target.root import Root
     from tests.support import execution, scratch
 
-    digest = "0" * 64
-    storage = "docker/registry/v2"
-    repository = f"{storage}/repositories/a"
-    paths = [
-        f"{storage}/blobs/sha256/00/{digest}/data", f"{repository}/_layers/sha256/{digest}/link",
-        f"{repository}/_manifests/revisions/sha256/{digest}/link", f"{repository}/_manifests/tags/t/current/link",
-        f"{repository}/_manifests/tags/t/index/sha256/{digest}/link", ".airpatch/history", ".airpatch/journal",
-        ".airpatch/trust", f".airpatch/releases/{digest}", "oci-layout", "index.json", f"blobs/sha256/{digest}",
-    ]  # fmt: skip
-    folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))  # noqa: S108
+    folder = tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     mock.patch.object(audit, "worker_pool", return_value=contextlib.nullcontext(_AtOnce())).start()
+    root = Path(folder)
 
     def one(data: bytes) -> None:
-        root = folder / "root"
-        (root / storage).mkdir(parents=True)
+        made: list[str] = []
         try:
-            for part in data.split(b"\xff\xfe"):
-                path = root / paths[(part[0] if part else 0) % len(paths)]
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(part[1:])
+            for path, content in _files(data):
+                _write(folder, path, content, made)
             with Root(root) as opened:
                 audit.audit_root(opened, execution(1))
                 with contextlib.suppress(TargetError):
                     report_root(opened)
-            if (root / "oci-layout").exists():
+            if f"{folder}/oci-layout" in made:
                 for image in open_source(f"oci:{root}", scratch).listing({}).images:
                     image.load()
         finally:
-            shutil.rmtree(root)
+            for name in reversed(made):
+                (os.rmdir if name.endswith("/") else os.unlink)(name)
 
-    def seeds() -> Iterator[bytes]:
-        link = f"sha256:{digest}".encode()
-        manifest = b'{"schemaVersion":2,"config":{"digest":"%s","size":2,"mediaType":"a"},"layers":[]}' % link
-        entry = (
-            b'{"manifests":[{"digest":"%s","size":9,"mediaType":"application/vnd.oci.image.manifest.v1+json"}]}' % link
-        )
-        yield b"\xff\xfe".join([b"\0" + manifest, *(bytes([number]) + link for number in (1, 2, 3, 4))])
-        yield b"\xff\xfe".join([b"\x09" + b'{"imageLayoutVersion":"1.0.0"}', b"\x0a" + entry, b"\x0b" + manifest])
-        yield b'\5{"airpatch":1,"previous":null}\n\xff\xfe\6\x83\xff\xfe\7\x80'
+    return one, seeds.roots()
 
-    return one, seeds()
+
+def _files(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """The paths and contents of files that an input of `roots` stands for."""
+    digests: list[bytes] = []
+
+    def filled(text: bytes, mark: bytes, form: Callable[[bytes], bytes]) -> bytes:
+        start, *others = text.split(mark)
+        return start + b"".join(form(_pick(digests, each)) + each[1:] for each in others)
+
+    for part in data.split(seeds.NEXT):
+        kind, number, text = part[:1], part[1:2], part[2:]
+        content = filled(filled(text, seeds.DIGEST, lambda raw: raw.hex().encode()), seeds.RAW_DIGEST, bytes)
+        digests.append(hashlib.sha256(content).digest())
+        digest = _pick(digests, number).hex()
+        pattern = seeds.ROOT_PATHS[(kind[0] if kind else 0) % len(seeds.ROOT_PATHS)]
+        yield pattern.format(start=digest[:2], digest=digest), content
+
+
+def _pick(digests: list[bytes], number: bytes) -> bytes:
+    return digests[number[0]] if number and number[0] < len(digests) else bytes(32)
+
+
+def _write(folder: str, path: str, content: bytes, made: list[str]) -> None:
+    """Write a file below `folder`, unless it is there; add to `made` what was made, of folders with a slash."""
+    at = len(folder) + 1
+    whole = f"{folder}/{path}"
+    while (at := whole.find("/", at) + 1) > 0:
+        if whole[:at] not in made:
+            os.mkdir(whole[:at])  # noqa: PTH102 - a Path would take as long again
+            made.append(whole[:at])
+    if whole not in made:
+        with open(whole, "xb", buffering=0) as file:  # noqa: PTH123 - likewise
+            made.append(whole)
+            file.write(content)
 
 
 TARGETS: Mapping[str, Callable[[], tuple[Target, Iterator[bytes]]]] = {
@@ -273,7 +288,7 @@ def fuzz(name: str, words: list[str]) -> None:
     with atheris.instrument_imports(include=["airpatch"], exclude=["airpatch.encoders", "airpatch.deflate"]):
         from airpatch.errors import AirpatchError, TargetError
 
-        target, seeds = TARGETS[name]()
+        target, first = TARGETS[name]()
 
     def one(data: bytes) -> None:
         try:
@@ -284,10 +299,10 @@ def fuzz(name: str, words: list[str]) -> None:
         except AirpatchError:
             return
 
-    arguments = [sys.argv[0], f"-artifact_prefix={name}-", "-max_len=65536", *words]
+    arguments = [sys.argv[0], f"-artifact_prefix={name}-", f"-max_len={seeds.LONGEST}", *words]
     if not any(Path(word).is_file() for word in words):  # inputs to be run again take the place of seeds
         corpus = Path(tempfile.mkdtemp(prefix=f"airpatch-{name}-"))
-        for number, seed in enumerate(seeds):
+        for number, seed in enumerate({seed for seed in first if len(seed) <= seeds.LONGEST}):
             (corpus / f"seed-{number}").write_bytes(seed)
         arguments.append(str(corpus))
     atheris.Setup(arguments, one)

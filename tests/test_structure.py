@@ -82,6 +82,7 @@ TESTED_TOGETHER = {
         "a patch maker makes the differences, and tries all ways",
         ["layers/differences.py", "layers/gzip_ways.py", "layers/ways.py", "layers/zstd_ways.py"],
     ),
+    "layers/test_steps.py": ("what a step keeps follows from what it reads", ["layers/step_sources.py"]),
     "cli/test_logs.py": ("what -v and -vv show", ["log.py"]),
     "layers/test_differ.py": (
         "the differ unpacks layers, and fills a value",

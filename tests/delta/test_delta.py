@@ -6,16 +6,17 @@ import io
 import itertools
 import mmap
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airpatch.delta.decoder import decode
+from airpatch.delta.decoder import copied_source, decode
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
-from airpatch.errors import UsageError
+from airpatch.errors import FormatError, UsageError
 from tests.delta.support import ENTRIES, delta, noise, program, rebuild, tar
 
 BASE = noise(40_000, 1)
@@ -69,6 +70,57 @@ def test_a_target_that_is_a_source_takes_no_index(monkeypatch: pytest.MonkeyPatc
     assert rebuild(data, sources) == BASE
     assert len(calls) > len(BASE) // 4096
     assert len(data) < 200
+
+
+def copied(data: bytes, sources: Sequence[bytes]) -> int | None:
+    return copied_source(io.BytesIO(data), [len(source) for source in sources], 1 << 30)
+
+
+@pytest.mark.parametrize(
+    ("sources", "number"),
+    [
+        ([BASE], 0),
+        ([b"", BASE], 1),
+        ([BASE[1:] + b"x", b"", BASE, BASE[:5000]], 2),
+        ([BASE + b"x"], None),
+        ([BASE[:-1] + b"x"], None),
+        ([BASE[20_000:] + BASE[:20_000]], None),
+        ([BASE[:20_000], BASE[20_000:], bytes(len(BASE))], None),
+        ([], None),
+    ],
+)
+def test_a_copy_of_a_source_is_told_without_the_sources(
+    sources: list[bytes], number: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airpatch.delta.covers._COPIED", 4096)
+    assert copied(delta(BASE, sources), sources) == number
+
+
+def test_what_decode_refuses_is_no_copy() -> None:
+    data = delta(BASE, [BASE])
+    for wrong in (data[:-1], data + b"x", b"x" + data[1:]):
+        with pytest.raises(FormatError):
+            copied(wrong, [BASE])
+    for sources in ([BASE + b"x"], [BASE, BASE]):
+        with pytest.raises(FormatError):
+            copied(data, sources)
+    with pytest.raises(FormatError):
+        copied_source(io.BytesIO(data), [len(BASE)], len(BASE) - 1)
+    assert copied(delta(b"", [b""]), [b""]) is None
+
+
+@given(edited(), st.sampled_from(Effort))
+@settings(deadline=None, max_examples=60)
+def test_what_is_told_to_be_a_copy_is_one(case: tuple[list[bytes], bytes], effort: Effort) -> None:
+    sources, target = case
+    data = delta(target, sources, effort)
+    for changed in [data, *(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] for at in range(4, len(data), 7))]:
+        try:
+            number = copied(changed, sources)
+        except FormatError:
+            continue
+        if number is not None:
+            assert rebuild(changed, sources) == sources[number]
 
 
 def test_moved_and_merged_pieces_find_their_sources() -> None:
@@ -164,6 +216,22 @@ def test_many_literals_need_many_segments() -> None:
     data = delta(target, [], Effort.FAST)
     assert rebuild(data, []) == target
     assert len(data) < len(target) * 1.001
+
+
+def test_pages_are_released_while_a_segment_is_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may describe all of a target, in which little has changed, and looks at all that again."""
+    target = bytearray(BASE)
+    target[len(BASE) // 2 : len(BASE) // 2 + 5] = b"other"
+
+    def calls(passed: int) -> tuple[bytes, int]:
+        monkeypatch.setattr("airpatch.delta.encoder._PASSED", passed)
+        count: list[int] = []
+        data = b"".join(encode(target, [BASE], entries=ENTRIES, release_pages=lambda: count.append(1)))
+        return data, len(count)
+
+    seldom, often = calls(len(BASE)), calls(0)
+    assert seldom[0] == often[0]
+    assert seldom[1] < often[1]
 
 
 def test_mapped_files_and_pages_given_back(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from airpatch.layers.recipe import (
     Replica,
 )
 from airpatch.layers.steps import own_space, scratch_space, sizes_of, steps_for
+from airpatch.model.digest import Digest
+from airpatch.progress import NO_PROGRESS, Progress
 from fixtures.encoders.inputs import inputs
 from tests.delta.support import tar
 from tests.layers.support import (
@@ -36,6 +38,7 @@ from tests.layers.support import (
     text,
     zstd,
 )
+from tests.support import Recorder
 from tests.views.support import archive
 
 OLD, NEW = layer(1, size=9000), changed(layer(1, size=9000))
@@ -91,6 +94,7 @@ def scratch_peak(
     monkeypatch: pytest.MonkeyPatch,
     memory: MemoryScratch | None = None,
     steps: Sequence[Step] | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> int:
     """The most bytes that lie in scratch files while the patches are carried out, or some `steps` of them."""
     live: dict[int, int] = {}
@@ -110,7 +114,7 @@ def scratch_peak(
     with monkeypatch.context() as patch:
         patch.setattr(ScratchFile, "append", count)
         patch.setattr(ScratchFile, "close", drop)
-        carry_out(patches, by_digest(*old), steps, jobs, memory=memory)
+        carry_out(patches, by_digest(*old), steps, jobs, progress, memory)
     assert live == {}
     return peak
 
@@ -138,4 +142,31 @@ def test_working_space_suffices_for_each_step_alone(kind: str, monkeypatch: pyte
     blobs = [source, *(encode(new) for encode in encoders)]
     space = working_space(patches.index, patches.steps, Blobs(patches.contents))
     for step, suffices in zip(patches.steps, space, strict=True):
-        assert 0 < scratch_peak(patches, blobs, 1, monkeypatch, MemoryScratch(0), [step]) <= suffices
+        peak = scratch_peak(patches, blobs, 1, monkeypatch, MemoryScratch(0), [step])
+        assert peak <= suffices
+        assert peak > 0 or suffices == 0
+
+
+@pytest.mark.parametrize(("kind", "precedent"), [("gzip", False), ("gzip", True), ("zstd", False), ("plain", False)])
+def test_a_layer_that_a_source_holds_is_not_kept(kind: str, precedent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read once, as it is unpacked; a source from which nothing is taken is not unpacked at all."""
+    monkeypatch.setattr("airpatch.layers.gzip_ways._FURTHER", 1)
+    old = layer(*range(20), size=9000)
+    new = old[:9] + b"x" + old[10:]
+    there = [zstd(new), GO(old)] if precedent else [zstd(new)]
+    blob = {"gzip": GO, "zstd": ends_stored("kzstd-1.17.8-fastest"), "plain": bytes}[kind](new)
+    patches = diff([blob], there, effort=Effort.FAST)
+    step = patches.steps[0]
+    assert step.sources == tuple(map(Digest.of, there))
+    expected = {"gzip": precedent * len(old), "zstd": len(new), "plain": 0}[kind]
+    space = working_space(patches.index, [step], Blobs(patches.contents))[0]
+    progress = Recorder()
+    peak = scratch_peak(patches, there, 1, monkeypatch, MemoryScratch(0), progress=progress)
+    assert progress.adds_up
+    if kind == "zstd":  # its content is kept beside decisions
+        assert expected < peak <= space
+    else:
+        assert peak == space == expected
+    progress = Recorder()
+    carry_out(patches, by_digest(*there), progress=progress)
+    assert progress.adds_up

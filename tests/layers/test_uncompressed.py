@@ -19,6 +19,10 @@ BLOB = deflated()(UNCOMPRESSED)
 DIGEST = Digest.of(BLOB)
 
 
+def no_file() -> int:
+    raise AssertionError("a scratch file")
+
+
 class Counting(Blobs):
     opened = 0
 
@@ -43,6 +47,22 @@ def test_unpacked_once_for_all_users_and_given_up_after_the_last() -> None:
     assert taken(layers) == UNCOMPRESSED
     assert content.opened == 1
     layers.give_back(DIGEST)
+    assert left_open(before) == 0
+
+
+def streamed(layers: UncompressedLayers) -> bytes:
+    return b"".join(layers.stream(DIGEST, len(BLOB), len(UNCOMPRESSED)))
+
+
+def test_a_stream_is_kept_only_for_others() -> None:
+    before = descriptors()
+    content = Counting(by_digest(BLOB))
+    layers = UncompressedLayers(content, scratch, {DIGEST: 2})
+    assert streamed(layers) == taken(layers) == UNCOMPRESSED
+    assert content.opened == 1
+    layers.close()
+    alone = UncompressedLayers(content, no_file, {DIGEST: 1})
+    assert streamed(alone) == UNCOMPRESSED
     assert left_open(before) == 0
 
 
@@ -75,6 +95,8 @@ def test_another_size_than_the_index_says(size: int) -> None:
     layers = UncompressedLayers(Blobs(by_digest(BLOB)), scratch, {DIGEST: 1})
     with pytest.raises(FormatError, match="uncompressed bytes"):
         layers.take(DIGEST, len(BLOB), size)
+    with pytest.raises(FormatError, match="uncompressed bytes"):
+        list(layers.stream(DIGEST, len(BLOB), size))
     assert left_open(before) == 0
 
 
@@ -87,9 +109,6 @@ def test_one_that_is_not_there_and_one_that_does_not_decompress() -> None:
 
 
 def test_what_fits_lies_in_memory_until_it_is_given_back() -> None:
-    def no_file() -> int:
-        raise AssertionError("a scratch file")
-
     before = descriptors()
     other = deflated()(layer(2))
     sizes = {DIGEST: (len(BLOB), len(UNCOMPRESSED)), Digest.of(other): (len(other), len(layer(2)))}

@@ -125,6 +125,11 @@ class ScratchRange:
     def read_into(self, view: memoryview, offset: int) -> None:
         view[:] = self.file.read(self.start + offset, len(view))
 
+    def pieces(self) -> Iterator[bytes]:
+        """Return all bytes, in order."""
+        end = self.start + self.size
+        return (self.file.read(at, min(PIECE, end - at)) for at in range(self.start, end, PIECE))
+
     def view(self) -> View:
         return self.file.map(self.start, self.size)
 

@@ -97,10 +97,7 @@ class ColumnDecompressor:
         self.mixed = b""
         """What that segment has in place of literals, gaps and values; empty if it has them."""
         self._reader = reader
-        self._begun = [False] * COLUMNS
-        self._frames = [
-            zstandard.ZstdDecompressor(max_window_size=1 << window).decompressobj() for window in WINDOW_LOGS
-        ]
+        self._frames: list[zstandard.ZstdDecompressionObj | None] = [None] * COLUMNS  # small deltas need few
 
     def exactly(self, size: int) -> bytes:
         """Read `size` bytes."""
@@ -143,11 +140,15 @@ class ColumnDecompressor:
         return columns
 
     def _column(self, number: int, size: int, stored: int) -> bytes:
+        if not size:
+            return b""
         frame = self._frames[number]
         data = self.exactly(stored)
-        if data and not _is_whole(data, is_first=not self._begun[number]):
+        if data and not _is_whole(data, is_first=frame is None):
             raise FormatError(f"delta: column {NAMES[number]} is not flushed at the end of a segment")
-        self._begun[number] |= bool(data)
+        if frame is None:
+            frame = zstandard.ZstdDecompressor(max_window_size=1 << WINDOW_LOGS[number]).decompressobj()
+            self._frames[number] = frame
         out = bytearray()
         for start in range(0, stored, _SLICE):
             try:

@@ -45,21 +45,60 @@ def decode(
     bytes.
     """
     reader = ColumnDecompressor(delta)
+    size = _target_size(reader, [len(source) for source in sources], max_size)
+    for segment in _segments(reader, _State(Space.of(sources), size, see)):
+        yield from segment.run()
+
+
+def copied_source(delta: ByteReader, sizes: Sequence[int], max_size: int) -> int | None:
+    """Return the number of the source that is the target of `delta`, byte for byte; None if none of them is.
+
+    `sizes` are those of the sources in bytes: what they hold is not asked for. FormatError as for `decode`, as far as
+    that takes to tell.
+    """
+    reader = ColumnDecompressor(delta)
+    size = _target_size(reader, sizes, max_size)
+    if size not in sizes:
+        return None
+    shifts: set[int] = set()
+
+    def see(covers: Sequence[_Cover]) -> None:
+        if len(shifts) <= 1:
+            shifts.update(position - offset for offset, position, length in covers if length)
+
+    space = Space.of_sizes(sizes)
+    for segment in _segments(reader, _State(space, size, see)):
+        if not segment.copies:
+            return None
+        for _ in segment.run():
+            pass  # all of it is empty
+        if len(shifts) > 1:
+            return None
+    found = (number for number, place in enumerate(zip(space.bases, sizes, strict=True)) if place == (*shifts, size))
+    return next(found, None)
+
+
+def _target_size(reader: ColumnDecompressor, sizes: Sequence[int], max_size: int) -> int:
+    """Read the head of a delta; return the target's size."""
     if reader.exactly(len(MAGIC)) != MAGIC:
         raise FormatError("delta: wrong magic or unknown version")
     size = reader.number()
     if size > max_size:
         raise FormatError(f"delta: a target of {size} bytes, at most {max_size} are allowed")
     count = reader.number()
-    if count != len(sources) or count > MAX_SOURCES:
-        raise FormatError(f"delta: made from {count} sources, {len(sources)} are given")
-    for source in sources:
-        if reader.number() != len(source):
+    if count != len(sizes) or count > MAX_SOURCES:
+        raise FormatError(f"delta: made from {count} sources, {len(sizes)} are given")
+    for expected in sizes:
+        if reader.number() != expected:
             raise FormatError("delta: a source does not have the size it had")
-    state = _State(Space.of(sources), size, see)
-    while state.offset < size:
+    return size
+
+
+def _segments(reader: ColumnDecompressor, state: _State) -> Iterator[_OpenSegment]:
+    """Yield all segments, each of which the caller runs before the next."""
+    while state.offset < state.size:
         before = state.offset
-        yield from _OpenSegment(reader.segment(), reader.mixed, state).run()
+        yield _OpenSegment(reader.segment(), reader.mixed, state)
         if state.offset == before:
             raise FormatError("delta: a segment without content")
     if not reader.at_end():
@@ -111,6 +150,8 @@ class _OpenSegment:
     """One segment while it is carried out: what is left of each column."""
 
     def __init__(self, data: list[bytes], mixed: bytes, state: _State) -> None:
+        self.copies = not mixed and not any(data[column] for column in (columns.MODES, *columns.MIXED))
+        """Whether nothing but copies of sources is in it."""
         self._control = varints.iterate(data[columns.CONTROL])
         self._lengths = varints.iterate(data[columns.LENGTHS])
         self._sources = varints.iterate(data[columns.SOURCES])

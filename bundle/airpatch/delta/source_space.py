@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from mmap import mmap
 from typing import TypeAlias
@@ -19,17 +19,24 @@ Buffer: TypeAlias = bytes | bytearray | memoryview | mmap
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The sources in a row: source `i` has the positions bases[i] <= p < bases[i] + len(sources[i])."""
+    """The sources in a row: source `i` has the positions bases[i] <= p < bases[i] + sizes[i]."""
 
     sources: tuple[memoryview, ...]
+    """Their bytes; empty where sizes alone are known."""
+    sizes: tuple[int, ...]
     bases: tuple[int, ...]
     size: int
 
     @classmethod
     def of(cls, sources: Sequence[Buffer]) -> Space:
         views = tuple(memoryview(source).cast("B") for source in sources)
-        *bases, size = accumulate((len(view) for view in views), initial=0)
-        return cls(views, tuple(bases), size)
+        return replace(cls.of_sizes([len(view) for view in views]), sources=views)
+
+    @classmethod
+    def of_sizes(cls, sizes: Sequence[int]) -> Space:
+        """Return the space of sources of which nobody asks for a byte; all are empty."""
+        *bases, size = accumulate(sizes, initial=0)
+        return cls((memoryview(b""),) * len(sizes), tuple(sizes), tuple(bases), size)
 
     def locate(self, position: int) -> int:
         """Return the number of the source that holds `position`, which must be 0 <= position < size.
@@ -44,7 +51,7 @@ class Space:
         if not 0 <= position < self.size:
             return False
         number = bisect_right(self.bases, position) - 1
-        return 0 <= length <= self.bases[number] + len(self.sources[number]) - position
+        return 0 <= length <= self.bases[number] + self.sizes[number] - position
 
     def slice(self, position: int, length: int) -> memoryview | None:
         """Return `length` bytes from `position`, or None if they are not all within one source."""

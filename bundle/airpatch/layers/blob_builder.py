@@ -47,12 +47,14 @@ from airpatch.layers.recipe import (
     Whole,
     method_name,
     read_header,
+    section,
     section_count,
 )
+from airpatch.layers.slow_work import SlowWork
+from airpatch.layers.step_sources import chosen_sources, same_layer
 from airpatch.layers.steps import Sizes
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.log import logger
-from airpatch.model.digest import Digest
 from airpatch.piece_reader import PieceReader
 from airpatch.views.description import MAX_DESCRIPTION, parse_view
 from airpatch.views.description import View as NestedView
@@ -68,7 +70,10 @@ See = Callable[[Sequence[tuple[int, int, int]]], None]
 
 
 class BlobBuilder:
-    """Carries out single steps. For use by many threads."""
+    """Carries out single steps. For use by many threads.
+
+    What slow encoders are given adds up in `slow_work`; without it, each step is bounded by itself.
+    """
 
     def __init__(
         self,
@@ -77,8 +82,10 @@ class BlobBuilder:
         uncompressed: UncompressedLayers,
         blocks: Executor | None,
         cancellation: Cancellation,
+        slow_work: SlowWork | None = None,
     ) -> None:
         self._content = content
+        self._slow_work = slow_work
         self._uncompressed = uncompressed
         self.decisions = DecisionReader(sizes, content, uncompressed, blocks, cancellation)
         self._sizes = sizes
@@ -171,12 +178,8 @@ class BlobBuilder:
         unpacks the blob, which may turn out not to be valid. `see` receives the covers of a difference, unless it is
         one of views.
         """
-        views = [self._uncompressed.take(source, *self._sizes[source], advance).view() for source in step.sources]
         with ExitStack() as beside, ExitStack() as stack:
-            if recipe.views is None:
-                chunks = _apply(section(patch, recipe, 0), views, step.uncompressed_size, see)
-            else:
-                chunks = self._fold(step, patch, recipe, views, beside)
+            chunks = self._made_of_sources(step, patch, recipe, advance, see, beside)
             wanted = decompresses_to_layer(recipe.method) and self._uncompressed.wanted(step.digest)
             kept = self._uncompressed.new(step.digest) if wanted else None
             if kept is not None:
@@ -196,6 +199,23 @@ class BlobBuilder:
             if kept is not None:
                 self._uncompressed.put(step.digest, kept)
 
+    def _made_of_sources(
+        self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance, see: See, stack: ExitStack
+    ) -> Iterator[bytes]:
+        """Return the pieces of the layer, for which sources are unpacked, unless it is one of them; as `_layer`.
+
+        `stack` closes other files.
+        """
+        same = same_layer(step, patch, recipe, self._sizes)
+        if same is not None:
+            source, before = step.sources[same], step.sources[:same]
+            see([(0, sum(self._sizes[each][1] for each in before), step.uncompressed_size)])
+            return self._uncompressed.stream(source, *self._sizes[source], advance)
+        views = [self._uncompressed.take(source, *self._sizes[source], advance).view() for source in step.sources]
+        if recipe.views is None:
+            return _apply(section(patch, recipe, 0), views, step.uncompressed_size, see)
+        return self._fold(step, patch, recipe, views, stack)
+
     def _fold(
         self, step: Step, patch: BlobReader, recipe: Recipe, sources: Sequence[View], stack: ExitStack
     ) -> Iterator[bytes]:
@@ -213,7 +233,9 @@ class BlobBuilder:
         if file.size != step.expanded:
             raise FormatError(f"has a view of its sources of {file.size} bytes, not {step.expanded}")
         return fold(
-            _whole(_apply(section(patch, recipe, 0), [*sources, file.view()], sizes.target), sizes.target), target
+            _whole(_apply(section(patch, recipe, 0), [*sources, file.view()], sizes.target), sizes.target),
+            target,
+            (self._slow_work or SlowWork()).spend,
         )
 
     def expand(self, description: NestedView, packed: Sequence[View], limit: int, file: ScratchFile) -> None:
@@ -349,18 +371,6 @@ def max_column(size: int) -> int:
     The shortest match takes 2 bits of a blob and 4 bytes of the column of runs at most; a code length 1 bit and 1 byte.
     """
     return 16 * size + (64 << 10)
-
-
-def chosen_sources(step: Step, like: Sequence[int]) -> list[Digest]:
-    """Return the sources of `step` with the numbers in `like`. Raises FormatError if it has no such source."""
-    if any(number >= len(step.sources) for number in like):
-        raise FormatError("refers to a source that it does not have")
-    return [step.sources[number] for number in like]
-
-
-def section(patch: BlobReader, recipe: Recipe, number: int) -> SectionReader:
-    """Return a section of a layer patch, to be read from its beginning."""
-    return SectionReader(patch, *recipe.section(number))
 
 
 def _require_end(streams: Iterable[PieceReader]) -> None:

@@ -64,17 +64,33 @@ def extract(
     `advance` receives how many bytes of the blob are read, less than all where something follows the layer.
     Raises FormatError if it does not decompress, or to more than `limit` bytes.
     """
+    kind, content = opened(reader, size, limit, advance)
+    for piece in content:
+        take(piece)
+    return kind
+
+
+def opened(
+    reader: BlobReader, size: int, limit: int, advance: Callable[[int], None] = lambda _size: None
+) -> tuple[Compression, Iterator[bytes]]:
+    """Return how the blob of `size` bytes is compressed, and what it holds, piece by piece. Raises as `extract`, the
+    latter where a piece is asked for.
+    """
     start = bytearray(min(4, size))
     reader.read_into(memoryview(start), 0)
     kind = compression(bytes(start))
     blob = _counted(pieces(reader, frames_end(reader, size) if kind is Compression.ZSTD else size), advance)
+    content = {Compression.GZIP: _gunzip, Compression.ZSTD: zstd.stream, Compression.NONE: _copy}[kind](blob)
+    return kind, _limited(content, limit)
+
+
+def _limited(content: Iterator[bytes], limit: int) -> Iterator[bytes]:
     taken = 0
-    for piece in {Compression.GZIP: _gunzip, Compression.ZSTD: zstd.stream, Compression.NONE: _copy}[kind](blob):
+    for piece in content:
         taken += len(piece)
         if taken > limit:
             raise FormatError(f"a layer with more than {limit} uncompressed bytes")
-        take(piece)
-    return kind
+        yield piece
 
 
 def _counted(blob: Iterator[memoryview], advance: Callable[[int], None]) -> Iterator[memoryview]:

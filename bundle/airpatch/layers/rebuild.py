@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import closing, nullcontext
+from dataclasses import dataclass
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.receiver import Receiver
@@ -18,22 +19,24 @@ from airpatch.blobs.stopping import Stoppable
 from airpatch.errors import located
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Step
-from airpatch.layers.blob_builder import BlobBuilder, chosen_sources, decompresses_to_layer
+from airpatch.layers.blob_builder import BlobBuilder, decompresses_to_layer
 from airpatch.layers.recipe import (
     Corrected,
     CorrectedFrames,
     FrameReplay,
     Frames,
+    Method,
     Plain,
     Raw,
-    Recipe,
     Replay,
     Replica,
     Whole,
     read_header,
 )
 from airpatch.layers.required_features import require_features
-from airpatch.layers.steps import PASSED, decisions_space, own_space, sizes_of
+from airpatch.layers.slow_work import SlowWork
+from airpatch.layers.step_sources import chosen_sources, same_layer, unpacked_sources
+from airpatch.layers.steps import PASSED, Sizes, decisions_space, sizes_of
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.linux import allow_open_files, trim_heap
 from airpatch.log import logger
@@ -71,6 +74,7 @@ def rebuild_blobs(
     jobs = execution.threads
     sizes = sizes_of(index)
     content = Stoppable(content, execution.cancellation)
+    slow_work = SlowWork()
     work = rebuilding_work(index, steps, content, shared=memory is None)
 
     def unpacked(some: Sequence[Step]) -> UncompressedLayers:
@@ -90,7 +94,7 @@ def rebuild_blobs(
                 closing(content.open(step.patch, step.patch_size)) as patch,
                 nullcontext(shared) if memory is None else closing(unpacked([step])) as layers,
             ):
-                builder = BlobBuilder(sizes, content, layers, blocks, execution.cancellation)
+                builder = BlobBuilder(sizes, content, layers, blocks, execution.cancellation, slow_work)
                 builder.build(step, patch, outputs(step), lambda size: part.advance(size, step.digest))
             trim_heap()  # what one step had is not what the next one needs
             _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)
@@ -105,15 +109,14 @@ def rebuilding_work(index: Index, steps: Sequence[Step], content: Content, *, sh
     `shared` says whether steps share what is unpacked. Reads the headers of the layer patches, which `content` has.
     """
     sizes = sizes_of(index)
-    recipes = [_recipe(step, content) for step in steps]
-    apart = [step for step, recipe in zip(steps, recipes, strict=True) if not isinstance(recipe.method, Raw | Whole)]
-    unpacked: Iterable[Digest] = (source for step in apart for source in step.sources)
+    planned = [_plan(step, content, sizes) for step in steps]
+    unpacked: Iterable[Digest] = (source for plan in planned for source in (*plan.unpacked, *plan.streamed))
     if shared:
-        made = zip(steps, recipes, strict=True)
-        unpacked = set(unpacked).difference(s.digest for s, recipe in made if decompresses_to_layer(recipe.method))
+        made = zip(steps, planned, strict=True)
+        unpacked = set(unpacked).difference(s.digest for s, plan in made if decompresses_to_layer(plan.method))
     total = sum(sizes[source][1] for source in unpacked)
-    for step, recipe in zip(steps, recipes, strict=True):
-        match recipe.method:
+    for step, plan in zip(steps, planned, strict=True):
+        match plan.method:
             case Whole():
                 total += step.size
             case Raw():
@@ -135,21 +138,32 @@ def working_space(index: Index, steps: Sequence[Step], content: Content) -> list
     sizes = sizes_of(index)
     space = []
     for step in steps:
-        match _recipe(step, content).method:
+        plan = _plan(step, content, sizes)
+        own = sum(sizes[source][1] for source in plan.unpacked) + step.expanded
+        match plan.method:
             case Whole():
                 space.append(0)
             case Raw():
                 space.append(sum(sizes[source][0] for source in step.sources))
             case Plain() | Replica():
-                space.append(own_space(step, sizes))
+                space.append(own)
             case Replay() | Corrected() | Frames():
-                space.append(own_space(step, sizes) + decisions_space(step, sizes))
+                space.append(own + decisions_space(step, sizes))
             case FrameReplay() | CorrectedFrames():  # the content is kept, too
-                space.append(own_space(step, sizes) + decisions_space(step, sizes) + step.uncompressed_size)
+                space.append(own + decisions_space(step, sizes) + step.uncompressed_size)
     return space
 
 
-def _recipe(step: Step, content: Content) -> Recipe:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a step makes its blob, and which sources it has unpacked for that, or reads once as they are unpacked."""
+
+    method: Method
+    unpacked: Sequence[Digest]
+    streamed: Sequence[Digest]
+
+
+def _plan(step: Step, content: Content, sizes: Sizes) -> _Plan:
     with (
         located(f"layer patch of {step.digest}"),
         closing(content.open(step.patch, step.patch_size)) as patch,
@@ -157,7 +171,10 @@ def _recipe(step: Step, content: Content) -> Recipe:
         recipe = read_header(patch, step.patch_size)
         if isinstance(recipe.method, Replica | Replay | Frames | FrameReplay):
             chosen_sources(step, recipe.method.like)
-        return recipe
+        same = same_layer(step, patch, recipe, sizes)
+        unpacked = unpacked_sources(step, recipe, same)
+        streamed = [] if same is None or step.sources[same] in unpacked else [step.sources[same]]
+        return _Plan(recipe.method, unpacked, streamed)
 
 
 def _carry_out(steps: Sequence[Step], run: Callable[[Step], None], pool: Executor, jobs: int) -> None:

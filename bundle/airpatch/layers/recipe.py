@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from airpatch.blobs.content import BlobReader
+from airpatch.blobs.content import BlobReader, SectionReader
 from airpatch.errors import FormatError
 from airpatch.format import canonical
 
@@ -129,6 +129,11 @@ class Recipe:
         """Offset and size of a section in the layer patch."""
         offsets = list(accumulate(self.sections[:-1], initial=self.start))
         return offsets[number], self.sections[number]
+
+
+def section(patch: BlobReader, recipe: Recipe, number: int) -> SectionReader:
+    """Return a section of a layer patch, to be read from its beginning."""
+    return SectionReader(patch, *recipe.section(number))
 
 
 def method_name(method: Method) -> str:

@@ -1,9 +1,12 @@
-"""Uncompressed layers in scratch files or memory, each unpacked at its first use and dropped after its last."""
+"""Uncompressed layers in scratch files or memory, each unpacked at its first use and dropped after its last.
+
+What is read once from its beginning to its end need not be kept.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -11,7 +14,7 @@ from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import MemoryScratch, ScratchFile, ScratchRange
 from airpatch.errors import FormatError
 from airpatch.execution import NewFile
-from airpatch.layers.compression import extract
+from airpatch.layers.compression import opened
 from airpatch.model.digest import Digest
 
 
@@ -54,6 +57,21 @@ class UncompressedLayers:
                 slot.file = self._unpack(digest, size, uncompressed_size, advance)
             return slot.file
 
+    def stream(
+        self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None] = lambda _size: None
+    ) -> Iterator[bytes]:
+        """Yield what `take` would return, piece by piece. It is kept only if somebody else is to take it.
+
+        Raises as `take`.
+        """
+        slot = self._slots[digest]
+        with slot.lock:
+            is_kept = slot.file is not None or slot.users > 1
+        if is_kept:
+            yield from self.take(digest, size, uncompressed_size, advance).pieces()
+        else:
+            yield from self._unpacked(digest, size, uncompressed_size, advance)
+
     def give_back(self, digest: Digest) -> None:
         """Note that one of the users is done."""
         slot = self._slots[digest]
@@ -87,17 +105,22 @@ class UncompressedLayers:
 
     def _unpack(self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None]) -> ScratchFile:
         file = self.new(digest, uncompressed_size)
-
-        def append(piece: bytes) -> None:
-            file.append(piece)
-            advance(len(piece))
-
         try:
-            with closing(self._content.open(digest, size)) as reader:
-                extract(reader, size, append, uncompressed_size)
-            if file.size != uncompressed_size:
-                raise FormatError(f"{digest}: has {file.size} uncompressed bytes, not {uncompressed_size}")
+            for piece in self._unpacked(digest, size, uncompressed_size, advance):
+                file.append(piece)
         except BaseException:
             file.close()
             raise
         return file
+
+    def _unpacked(
+        self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None]
+    ) -> Iterator[bytes]:
+        total = 0
+        with closing(self._content.open(digest, size)) as reader:
+            for piece in opened(reader, size, uncompressed_size)[1]:
+                yield piece
+                total += len(piece)
+                advance(len(piece))
+        if total != uncompressed_size:
+            raise FormatError(f"{digest}: has {total} uncompressed bytes, not {uncompressed_size}")

@@ -18,10 +18,9 @@ from airpatch.delta.cost import PartCost, part_costs
 from airpatch.delta.tar_members import TarMember, members
 from airpatch.execution import Execution
 from airpatch.format.index import Step
-from airpatch.layers.blob_builder import section
 from airpatch.layers.compression import extract
 from airpatch.layers.reader_features import ReaderFeatures
-from airpatch.layers.recipe import Raw, Whole, read_header
+from airpatch.layers.recipe import Raw, Whole, read_header, section
 from airpatch.layers.steps import Sizes, sizes_of
 from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
