@@ -111,7 +111,7 @@ def _contents(archive: Archive, bundle: Bundle) -> None:
     stored = [blob for blob in index.blobs if blob.disposition == STORED]
     layers, manifests = [[blob for blob in stored if blob.is_manifest is kind] for kind in (False, True)]
     members += [(blob_path(blob), blob.size) for blob in layers]
-    members += [(f".airpatch/patches/{step.digest.hex()}", step.patch_size) for step in index.steps]
+    members += [(f".airpatch/patches/{number}", step.patch_size) for number, step in enumerate(index.steps, 1)]
     digests += [blob.digest for blob in layers] + [step.patch for step in index.steps]
     kept = {blob.digest for blob in stored}
     later = [(blob_path(blob), blob.size) for blob in manifests]
