@@ -40,7 +40,7 @@ from fuzz.deflate import mutated
 from fuzz.deflate import seeds as gzip_files
 from fuzz.seeds import members, vectors
 from spec.reader import bundle, decisions, delta, gzip_file, gzip_writer, manifests, sshsig, views
-from spec.reader.errors import Refusal, Unsupported
+from spec.reader.errors import Refusal, Unsupported, require
 from spec.reader.index import parse_index as parse_index_again
 from tests.support import execution, frame_reader
 from tests.views.support import archive, elf, gz, undo
@@ -119,7 +119,9 @@ def _view(parts: Parts) -> object:
 
 
 def _view_again(parts: Parts) -> object:
-    return _digests([views.expand(views.parse(parts[0], False), parts[1], LIMIT)])
+    view = views.expand(views.parse(parts[0], False), parts[1])
+    require(len(view) <= LIMIT, "more than it may make")
+    return _digests([view])
 
 
 def _described() -> list[Parts]:
@@ -177,7 +179,7 @@ def _bundle(parts: Parts) -> object:
 
 
 def _bundle_again(parts: Parts) -> object:
-    read = bundle.read(parts[0], None)
+    read = bundle.read(parts[0], None, now=0)  # airpatch's does not look at the clock either
     if read.unsupported and not read.unsupported.startswith("sources"):
         raise Unsupported(read.unsupported)
     return f"sha256:{read.index.release_id.hex()}"

@@ -39,6 +39,20 @@ cdef inline unsigned long long load64(const unsigned char *data, Py_ssize_t at) 
     )
 
 
+cdef inline unsigned long long load64_big(const unsigned char *data, Py_ssize_t at) noexcept nogil:
+    data += at
+    return (
+        <unsigned long long> data[0] << 56
+        | <unsigned long long> data[1] << 48
+        | <unsigned long long> data[2] << 40
+        | <unsigned long long> data[3] << 32
+        | <unsigned long long> data[4] << 24
+        | <unsigned long long> data[5] << 16
+        | <unsigned long long> data[6] << 8
+        | <unsigned long long> data[7]
+    )
+
+
 cdef inline void store32(unsigned char *data, Py_ssize_t at, unsigned int word) noexcept nogil:
     data += at
     data[0] = word & 0xFF

@@ -18,6 +18,11 @@ def load64(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 8], "little")
 
 
+def load64_big(data: bytes, at: int) -> int:
+    """Return the eight bytes at `at`, big-endian."""
+    return int.from_bytes(data[at : at + 8], "big")
+
+
 def store32(data: bytearray, at: int, word: int) -> None:
     """Write the lowest four bytes of `word` at `at`, little-endian."""
     data[at : at + 4] = (word & 0xFFFFFFFF).to_bytes(4, "little")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from contextlib import suppress
 from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
@@ -21,3 +22,10 @@ def lazy_zeros(size: int, in_huge_pages: bool = True) -> mmap:
         with suppress(OSError):
             zeros.madvise(MADV_HUGEPAGE)
     return zeros
+
+
+def zeroed_words(count: int) -> array[int] | memoryview:
+    """Return `count` words of 32 bits, all 0; many lie in huge pages, as a table by hashes is used all over."""
+    if 4 * count < _HUGE_PAGE:
+        return array("I", [0]) * count
+    return memoryview(lazy_zeros(4 * count)).cast("I")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import bundle, decisions, delta, encoders, gzip_file, gzip_writer, sshsig
-from .errors import IntegrityError, Refusal, Unsupported
+from .errors import IntegrityError, Refusal, Unsupported, require
 
 
 def _digest(data: bytes) -> str:
@@ -42,10 +42,9 @@ def _delta(file: str, sources: Iterable[str], limit: int) -> dict[str, Any]:
 
 def _decisions(file: str) -> dict[str, Any]:
     blob = Path(file).read_bytes()
-    columns = decisions.of_file(blob)
-    content = gzip_file.parse(blob).content
-    if gzip_writer.to_file(content, columns, len(blob)) != blob:
-        raise IntegrityError("decisions that do not give the file")
+    content, columns = gzip_file.parse(blob).content, decisions.of_file(blob)
+    same = gzip_writer.to_file(content, columns, len(blob)) == blob
+    require(same, "decisions that do not give the file", IntegrityError)
     return {"content": _digest(content), "columns": [_digest(column) for column in columns]}
 
 
@@ -86,13 +85,14 @@ def _unpack(file: str, into: str, *bases: str) -> int:
     except Refusal as refusal:
         print(f"{type(refusal).__name__}: {refusal}", file=sys.stderr)
         return 1
-    Path(into).mkdir(parents=True, exist_ok=True)
-    for digest, content in read.blobs.items():
-        (Path(into) / digest.hex()).write_bytes(content)
     missing = len(read.index.blobs) - len(read.blobs)
     if missing:
         print(f"{missing} blobs are missing: {read.unsupported or 'the bases lack them'}", file=sys.stderr)
-    return 1 if missing else 0
+        return 1
+    Path(into).mkdir(parents=True, exist_ok=True)
+    for digest, content in read.blobs.items():
+        (Path(into) / digest.hex()).write_bytes(content)
+    return 0
 
 
 def main(arguments: list[str]) -> int:

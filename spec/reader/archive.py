@@ -1,168 +1,114 @@
 """Frames, seek table and archive of a bundle (FORMAT.md, Members, Frames and Seek table)."""
 
+import struct
+import tarfile
 from collections.abc import Iterator
 
 from . import zstd
 from .errors import require
 
 MAX_FRAMES = 1048576
-RECORD = 512
-FRAME, GROUP, SMALL = 8388608, 1048576, 65536
-END = bytes(2 * RECORD)
+RECORD, FRAME, GROUP, SMALL = 512, 8388608, 1048576, 65536
+Member = tuple[bytes, int]  # header records, size of the content in bytes
+END: Member = (bytes(2 * RECORD), 0)
 
 
-def header_of(path: str, size: int) -> bytes:
-    """The records before a member's content: one, or three and more where the path needs the GNU form."""
-    name = path.encode()
-    prefix, gnu = b"", size >= 2**33
-    before = b""
-    if len(name) > 100:
-        cuts = [at for at, byte in enumerate(name) if byte == 0x2F and len(name) - at - 1 <= 100]
-        if not gnu and cuts and cuts[0] <= 155:
-            prefix, name = name[: cuts[0]], name[cuts[0] + 1 :]
-        else:
-            gnu = True
-            before = _record(b"././@LongLink", 0, len(name) + 1, 0, b"L", gnu, b"") + _padded(name + b"\0")
-    return before + _record(name[:100], 0o644, size, 315532800, b"0", gnu, prefix)
+def member(path: str, size: int) -> Member:
+    """The member of this path and size: its header has the GNU form if the plain one cannot hold them."""
+    info = tarfile.TarInfo(path)
+    info.size, info.mtime = size, 315532800
+    try:
+        return info.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict"), size
+    except ValueError:
+        return info.tobuf(tarfile.GNU_FORMAT, "ascii", "strict"), size
 
 
-def _record(name: bytes, mode: int, size: int, mtime: int, kind: bytes, gnu: bool, prefix: bytes) -> bytes:
-    head = name.ljust(100, b"\0") + b"%07o\0" % mode + b"0000000\0" * 2
-    head += b"\x80" + size.to_bytes(11, "big") if size >= 2**33 else b"%011o\0" % size
-    head += b"%011o\0" % mtime
-    magic = b"ustar  \0" if gnu else b"ustar\x0000"
-    tail = (kind + bytes(100) + magic).ljust(345 - 156, b"\0") + prefix.ljust(155, b"\0") + bytes(12)
-    checksum = sum(head) + 8 * 0x20 + sum(tail)
-    return head + b"%06o\0 " % checksum + tail
-
-
-def _padded(content: bytes) -> bytes:
-    return content + bytes(-len(content) % RECORD)
+def whole_size(one: Member) -> int:
+    """How many bytes a member has with header and padding."""
+    return len(one[0]) + one[1] + -one[1] % RECORD
 
 
 def frame_sizes(members: list[int]) -> list[tuple[int, int]]:
-    """How a section is cut: for each frame its content size and how many members end in it; sizes are of whole members.
-
-    The members of a bundle follow each other in their frames, so that this tells where each of them is.
-
-    Raises:
-        FormatError: there are more frames than a bundle may have.
-    """
+    """How a section of members of these sizes is cut: for each frame its size, and how many members end in it."""
     require(sum(members) <= MAX_FRAMES * FRAME, "more frames than a bundle may have")
-    frames = []
+    frames: list[tuple[int, int]] = []
     group = count = 0
     for size in [*members, FRAME]:  # a large one at the end, to end the last group
         if count and (size > SMALL or group + size > GROUP):
             frames.append((group, count))
             group = count = 0
         if size > SMALL:
-            whole, rest = divmod(size, FRAME)
-            parts = [FRAME] * whole + ([rest] if rest else [])
-            frames += [(part, 0) for part in parts[:-1]] + [(parts[-1], 1)]
+            frames += [(min(FRAME, size - at), int(at + FRAME >= size)) for at in range(0, size, FRAME)]
         else:
             group, count = group + size, count + 1
     return frames[:-1]
+
+
+def octal_size(record: bytes) -> int:
+    """The size that a header says, which nothing else tells of the index and of signatures over it."""
+    digits = record[124:135]
+    require(len(digits) == 11 and digits.isdigit() and max(digits) <= ord("7"), "a member without a size")
+    return int(digits, 8)
+
+
+def cut(held: bytes, members: list[Member]) -> Iterator[bytes]:
+    """The contents of members that follow each other in these bytes."""
+    at = 0
+    for header, size in members:
+        require(held.startswith(header, at), "another header than follows from the index, or a member cut short")
+        begin, at = at + len(header), at + whole_size((header, size))
+        require(at <= len(held) and not any(held[begin + size : at]), "padding that is not zero")
+        yield held[begin : begin + size]
 
 
 class Archive:
     """The frames of a bundle that is in memory, one after the other."""
 
     def __init__(self, data: bytes) -> None:
-        """Read the seek table.
+        """Read the seek table, which must describe the file."""
+        count, flags = struct.unpack("<IB", data[-9:-4].ljust(5, b"\0"))
+        require(data[-4:] == bytes.fromhex("b1ea928f"), "no seek table")
+        require(flags == 0x80, "a seek table without checksums, or with reserved bits")
+        require(count <= MAX_FRAMES, "a seek table over its limit")
+        table = data[max(0, len(data) - 12 * count - 17) :]
+        require(table[:4] == bytes.fromhex("5e2a4d18"), "a seek table in a frame of another kind")
+        require(int.from_bytes(table[4:8], "little") == 12 * count + 9, "a seek table of another length")
+        self.entries = list(struct.iter_unpack("<II4s", table[8:-9]))  # packed size, content size, checksum
+        require(sum(one[0] for one in self.entries) + len(table) == len(data), "a seek table of another file")
+        self.data, self.next, self.at = data, 0, 0  # the number of the frame that comes next, and where it begins
 
-        Raises:
-            FormatError: there is none, or it does not describe the file.
-        """
-        self.data = data
-        self.entries = _seek_table(data)
-        self.next = 0  # number of the frame that comes next
-        self.at = 0  # where it begins in the file
-
-    def content_size(self) -> int | None:
-        """What the seek table says of the next frame's content, in bytes; None if there is no frame left."""
-        return self.entries[self.next][1] if self.next < len(self.entries) else None
+    def content_size(self) -> int:
+        """What the seek table says of the next frame's content, in bytes; -1 if there is no frame left."""
+        return self.entries[self.next][1] if self.next < len(self.entries) else -1
 
     def peek(self, content: int) -> bytes:
-        """What the next frame holds, which must be `content` bytes (else FormatError)."""
+        """What the next frame holds, which must be `content` bytes."""
         require(self.content_size() == content, "a frame of another content size, or none")
         packed, _, checksum = self.entries[self.next]
         frame = self.data[self.at : self.at + packed]
         require(frame[-4:] == checksum, "a checksum in the seek table that is not the frame's")
-        return zstd.unpack_frame(frame, content)
+        return zstd.unpack_member(frame, content)
 
     def frame(self, content: int) -> bytes:
         """As `peek`, and go on."""
         unpacked = self.peek(content)
-        self.at += self.entries[self.next][0]
-        self.next += 1
+        self.at, self.next = self.at + self.entries[self.next][0], self.next + 1
         return unpacked
 
-    def members(self, members: list[tuple[str, int]]) -> Iterator[bytes]:
-        """The contents of a section's members, of which path and size in bytes are known.
-
-        Raises:
-            FormatError: frames, headers or padding are not those that follow from this.
-        """
-        wholes = [len(header_of(path, size)) + size + -size % RECORD for path, size in members]
-        yield from self._cut(members, frame_sizes(wholes))
-
-    def links(self, links: list[tuple[str, bytes]]) -> None:
-        """Read the section of links, and the end of the archive, of which every byte is known.
-
-        Raises:
-            FormatError: one of them is another one, or something follows.
-        """
-        section = [(header_of(path, len(content)) + _padded(content)) for path, content in links] + [END]
-        expected = b"".join(section)
-        for size, _ in frame_sizes([len(member) for member in section]):
-            require(self.frame(size) == expected[:size], "links that do not follow from the manifests")
-            expected = expected[size:]
-        require(self.content_size() is None, "a frame behind the end of the archive")
-
-    def _cut(self, members: list[tuple[str, int]], frames: list[tuple[int, int]]) -> Iterator[bytes]:
-        held = bytearray()
-        number = 0
-        for size, ends in frames:
+    def section(self, members: list[Member]) -> Iterator[bytes]:
+        """The contents of the members of a section."""
+        held, number = bytearray(), 0
+        for size, ends in frame_sizes([whole_size(one) for one in members]):
             held += self.frame(size)
-            for path, length in members[number : number + ends]:
-                header = header_of(path, length)
-                whole = len(header) + length + -length % RECORD
-                member, held = bytes(held[:whole]), held[whole:]
-                require(member.startswith(header), f"another header than that of {path}")
-                require(not any(member[len(header) + length :]), "padding that is not zero")
-                yield member[len(header) : len(header) + length]
-            number += ends
+            if ends:
+                yield from cut(bytes(held), members[number : number + ends])
+                held, number = bytearray(), number + ends
 
     def index(self, limit: int) -> bytes:
-        """The content of the first member, which alone says how large it is.
-
-        Raises:
-            FormatError: it is not the index, or over the limit.
-        """
-        first = self.content_size() or 0
-        require(first <= FRAME, "a first frame over its limit")
-        head = self.peek(first)[:RECORD]
-        digits = head[124:135]
-        require(digits.isdigit() and max(digits) <= ord("7"), "no index")
-        size = int(digits, 8)
-        require(size <= limit, "an index over its limit")
-        whole = RECORD + size + -size % RECORD
-        cut = [(min(FRAME, whole - at), int(at + FRAME >= whole)) for at in range(0, whole, FRAME)]
-        return next(self._cut([(".airpatch/index", size)], cut))
-
-
-def _seek_table(data: bytes) -> list[tuple[int, int, bytes]]:
-    footer = data[-9:]
-    require(len(data) >= 17 and footer[5:] == bytes.fromhex("b1ea928f"), "no seek table")
-    count = int.from_bytes(footer[:4], "little")
-    require(footer[4] == 0x80, "a seek table without checksums, or with reserved bits")
-    require(count <= MAX_FRAMES, "a seek table over its limit")
-    table = data[len(data) - 12 * count - 17 :]
-    require(table[:4] == bytes.fromhex("5e2a4d18"), "a seek table in a frame of another kind")
-    require(int.from_bytes(table[4:8], "little") == 12 * count + 9, "a seek table of another length")
-    entries = []
-    for at in range(8, 8 + 12 * count, 12):
-        packed, content = int.from_bytes(table[at : at + 4], "little"), int.from_bytes(table[at + 4 : at + 8], "little")
-        entries.append((packed, content, table[at + 8 : at + 12]))
-    require(sum(entry[0] for entry in entries) + len(table) == len(data), "a seek table that is not that of the file")
-    return entries
+        """The content of the first member, which alone says how large it is."""
+        first = self.content_size()
+        require(0 <= first <= FRAME, "a first frame over its limit")
+        one = member(".airpatch/index", octal_size(self.peek(first)[:RECORD]))
+        require(one[1] <= limit, "an index over its limit")
+        sizes = [min(FRAME, whole_size(one) - at) for at in range(0, whole_size(one), FRAME)]
+        return next(cut(b"".join(map(self.frame, sizes)), [one]))

@@ -1,120 +1,63 @@
-"""MessagePack in canonical form (FORMAT.md, Canonical form), decoded by hand.
+"""MessagePack in canonical form (FORMAT.md, Canonical form), and the forms that its documents must have.
 
-The shortest form of everything is demanded while decoding, so that no document has two encodings. Depth and values are
-compared with their limits, and elements are taken one by one: nothing is allocated for those that are not there.
+A form is a `Leaf`, a list of one form for lists of any length, a tuple of forms for lists of just these values, or a
+dict of forms for maps of just these keys in this order.
 """
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from .errors import FormatError, require
+import msgpack
 
-T = TypeVar("T")
+from .errors import refusing, require
 
-_UINTS = {0xCC: (1, 0x80), 0xCD: (2, 0x100), 0xCE: (4, 0x10000), 0xCF: (8, 0x100000000)}
-# First byte: what it begins, the width of its length, and the smallest length that needs this form.
-_SIZED = {
-    0xC4: ("bin", 1, 0),
-    0xC5: ("bin", 2, 0x100),
-    0xC6: ("bin", 4, 0x10000),
-    0xD9: ("str", 1, 0x20),
-    0xDA: ("str", 2, 0x100),
-    0xDB: ("str", 4, 0x10000),
-    0xDC: ("array", 2, 0x10),
-    0xDD: ("array", 4, 0x10000),
-    0xDE: ("map", 2, 0x10),
-    0xDF: ("map", 4, 0x10000),
-}
+MAX_VALUES = 1048576
 
 
-class _Decoder:
-    def __init__(self, data: bytes, max_depth: int, max_values: int) -> None:
-        self.data, self.at, self.max_depth, self.values = data, 0, max_depth, max_values
+class Leaf(NamedTuple):
+    """A value of one type of which something holds."""
 
-    def take(self, count: int) -> bytes:
-        require(count <= len(self.data) - self.at, "a document of MessagePack that is cut short")
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def value(self, depth: int) -> object:
-        self.values -= 1
-        require(self.values >= 0, "too many values")
-        first = self.take(1)[0]
-        if first < 0x80:
-            return first
-        if first in _UINTS:
-            width, least = _UINTS[first]
-            number = int.from_bytes(self.take(width), "big")
-            require(number >= least, "an integer that is not in its shortest form")
-            return number
-        if first in _SIZED:
-            kind, width, least = _SIZED[first]
-            size = int.from_bytes(self.take(width), "big")
-            require(size >= least, "a length that is not in its shortest form")
-        elif first < 0x90:
-            kind, size = "map", first & 0x0F
-        elif first < 0xA0:
-            kind, size = "array", first & 0x0F
-        elif first < 0xC0:
-            kind, size = "str", first & 0x1F
-        else:
-            raise FormatError(f"a value of MessagePack that does not occur: 0x{first:02x}")
-        if kind == "bin":
-            return self.take(size)
-        if kind == "str":
-            try:
-                return self.take(size).decode()
-            except UnicodeDecodeError as error:
-                raise FormatError("text that is not UTF-8") from error
-        require(depth < self.max_depth, "lists and maps nested too deep")
-        if kind == "array":
-            return [self.value(depth + 1) for _ in range(size)]
-        entries: dict[str, object] = {}
-        for _ in range(size):
-            key = of_type(self.value(depth + 1), str)
-            require(key not in entries, f"a key twice: {key!r}")
-            entries[key] = self.value(depth + 1)
-        return entries
+    kind: type
+    what: str
+    holds: Callable[[Any], object] = lambda value: True
 
 
-def decode(data: bytes, max_depth: int = 8, max_values: int = 1048576) -> object:
-    """The value of a document: int, str, bytes, list or dict.
+VERSION = Leaf(int, "version that is known", lambda value: value == 1)
+DIGEST = Leaf(bytes, "digest of 32 bytes", lambda value: len(value) == 32)
+SIZE = Leaf(int, "size up to its limit", lambda value: value < 2**63)
+UINT = Leaf(int, "number")
+BYTES = Leaf(bytes, "bytes")
+TEXT = Leaf(str, "text")
 
-    Raises:
-        FormatError: it is malformed, not canonical or over a limit.
-    """
-    decoder = _Decoder(data, max_depth, max_values)
-    value = decoder.value(0)
-    require(decoder.at == len(data), "bytes behind a document of MessagePack")
+
+def decode(data: bytes) -> Any:
+    """The value of a document, which is bounded while it is made: no list or map is made for what is not there."""
+    left = MAX_VALUES
+
+    def count(made: Any) -> Any:
+        nonlocal left
+        values = made.values() if type(made) is dict else made
+        left -= 1 + len(made) * (type(made) is dict) + sum(type(one) not in (list, dict) for one in values)
+        require(left >= 0, "too many values")
+        return made
+
+    with refusing(ValueError, "no document of MessagePack"):
+        value = msgpack.unpackb(data, list_hook=count, object_hook=count)
+        require(msgpack.packb(value) == data, "a document that is not canonical")
     return value
 
 
-def of_type(value: object, kind: type[T]) -> T:
-    """The value, which must be of the type.
-
-    Raises:
-        FormatError: it is of another one.
-    """
-    require(type(value) is kind, f"a {type(value).__name__} where a {kind.__name__} belongs")
-    return value  # type: ignore[return-value] # require has seen to it
-
-
-def record(value: object, *kinds: type) -> list[Any]:
-    """A list with values of these types.
-
-    Raises:
-        FormatError: it is something else.
-    """
-    values = of_type(value, list)
-    require(len(values) == len(kinds), "a list of another length")
-    return [of_type(one, kind) for one, kind in zip(values, kinds, strict=True)]
-
-
-def fields(value: object, **kinds: type) -> list[Any]:
-    """The values of a map that has these fields, in this order, and no others.
-
-    Raises:
-        FormatError: it has others, or values of other types.
-    """
-    entries = of_type(value, dict)
-    require(list(entries) == list(kinds), f"fields {list(entries)} where {list(kinds)} belong")
-    return [of_type(entries[key], kind) for key, kind in kinds.items()]
+def check(value: Any, form: Any) -> None:
+    """Refuse a value that does not have the form."""
+    if isinstance(form, Leaf):
+        require(type(value) is form.kind and form.holds(value), f"no {form.what}: {value!r:.200}")
+    elif isinstance(form, dict):
+        require(type(value) is dict and list(value) == list(form), f"other fields than {', '.join(form)}")
+        for key, one in form.items():
+            check(value[key], one)
+    else:
+        require(type(value) is list, "no list")
+        forms = form if isinstance(form, tuple) else form * len(value)
+        require(len(value) == len(forms), "a list of another length")
+        for each, one in zip(value, forms, strict=True):
+            check(each, one)

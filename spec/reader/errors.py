@@ -1,8 +1,11 @@
-"""Why a file is refused."""
+"""Why a file is refused, and the two ways to refuse it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Refusal(Exception):
-    """A file is refused; the name of the class is what a conformance suite compares."""
+    """A file is refused; a conformance suite compares the names of the classes below."""
 
 
 class FormatError(Refusal):
@@ -18,18 +21,23 @@ class BaseMismatch(Refusal):
 
 
 class TrustError(Refusal):
-    """Not signed by anyone who is trusted."""
+    """Not signed by anyone who is trusted, or expired."""
 
 
 class Unsupported(Exception):
     """The file may be right, but needs a feature that this reader declares to lack."""
 
 
-def require(condition: object, what: str) -> None:
-    """Refuse the file as malformed unless the condition holds.
-
-    Raises:
-        FormatError: it does not hold.
-    """
+def require(condition: object, what: str, kind: type[Refusal] = FormatError) -> None:
+    """Refuse the file unless the condition holds."""
     if not condition:
-        raise FormatError(what)
+        raise kind(what)
+
+
+@contextmanager
+def refusing(errors: type[Exception], what: str, kind: type[Refusal] = FormatError) -> Iterator[None]:
+    """Refuse the file where a library raises such an error."""
+    try:
+        yield
+    except errors as error:
+        raise kind(f"{what}: {error}") from error

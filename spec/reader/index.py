@@ -2,23 +2,44 @@
 
 import hashlib
 import itertools
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 
 from . import names
-from .canonical import decode, fields, of_type, record
+from .canonical import BYTES, DIGEST, SIZE, UINT, VERSION, Leaf, check, decode
 from .errors import require
 
-MAX_INDEX = 16777216
-MAX_SIZE = 2**63 - 1
+MAX_INDEX, MAX_MANIFEST, MAX_MANIFESTS, MAX_SOURCES = 16777216, 4194304, 67108864, 64
 STORED, LEFT_OUT, PATCHED = 0, 1, 2
+SIGNATURE = (DIGEST, DIGEST, Leaf(int, "size of a signature", lambda size: size <= 4194304))
+INDEX = {
+    "airpatch": VERSION,
+    "release": {
+        "product": names.TITLE,
+        "name": names.TITLE,
+        "sequence": SIZE,
+        "expires": Leaf(int, "moment up to the year 9999", lambda moment: moment <= 253402300799),
+        "media_types": [names.MEDIA_TYPE],
+        "blobs": [(DIGEST, SIZE, UINT)],
+        "images": [(names.REPOSITORY, names.TAG, DIGEST, [SIGNATURE])],
+    },
+    "packing": {
+        "bases": [(DIGEST, names.BASE_NAME)],
+        "plans": BYTES,
+        "removed": [names.REPOSITORY],
+        "sources": [(DIGEST, SIZE, SIZE)],
+        "steps": [(DIGEST, SIZE, SIZE, DIGEST, SIZE, [DIGEST], SIZE)],
+        "features": [(names.FEATURE, names.FEATURE_VERSION)],
+    },
+}
 
 
-@dataclass(frozen=True)
-class Blob:
-    """A row of the table of blobs; sizes are bytes."""
+class Blob(NamedTuple):
+    """A row of the table of blobs; the size is bytes."""
 
     digest: bytes
     size: int
@@ -31,8 +52,7 @@ class Blob:
         return self.media_type in names.ALL_MANIFESTS
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """A repository, a tag, the manifest's digest, and signatures: signed manifest, digest, size in bytes."""
 
     repository: str
@@ -41,8 +61,7 @@ class Image:
     signatures: list[tuple[bytes, bytes, int]]
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """How one blob is made. Sizes are bytes, that of uncompressed data `unpacked`, that of the sources' view `view`."""
 
     digest: bytes
@@ -67,82 +86,55 @@ class Index:
     steps: list[Step]
     features: list[str]
 
-    @property
-    def has_links(self) -> bool:
-        """Whether plain tar can unpack the bundle into a registry."""
-        return not self.bases and all(blob.disposition == STORED for blob in self.blobs)
-
-
-class _Sizes:
-    """One size for each digest, wherever it stands."""
-
-    def __init__(self) -> None:
-        self.known: dict[bytes, int] = {}
-
-    def check(self, digest: bytes, size: int, limit: int = MAX_SIZE) -> None:
-        require(len(digest) == 32, "a digest that does not have 32 bytes")
-        require(size <= limit, "a size over its limit")
-        require(self.known.setdefault(digest, size) == size, f"two sizes of {digest.hex()}")
-
 
 def parse_index(data: bytes) -> Index:
-    """Parse an index.
-
-    Raises:
-        FormatError: it breaks a rule.
-    """
-    document = of_type(decode(data), dict)
-    require(type(document.get("airpatch")) is int and document["airpatch"] == 1, "an unknown version of the format")
-    _, release, packing = fields(document, airpatch=int, release=dict, packing=dict)
-    sizes = _Sizes()
-    blobs, images, has = _release(release, packing, sizes)
-    bases, removed, sources, steps, features = _packing(packing, sizes)
-    require(bases or not any(blob.disposition == LEFT_OUT for blob in blobs), "a full bundle that leaves something out")
-    require(bases or not removed, "a full bundle that removes something")
-    require(not set(removed) & has, "a repository that is there and removed")
-    _check_steps(blobs, bool(bases), sources, steps)
-    release_id = hashlib.sha256(msgpack.packb(release)).digest()
-    return Index(release_id, release["expires"], blobs, images, bases, sources, steps, features)
+    """Parse an index."""
+    document = decode(data)
+    check(document, INDEX)
+    release, packing = document["release"], document["packing"]
+    types, rows, plans = release["media_types"], release["blobs"], packing["plans"]
+    require(len(plans) == len(rows) and max(plans, default=0) <= PATCHED, "plans that do not fit the blobs")
+    require(all(position < len(types) for _, _, position in rows), "a media type that is not there")
+    blobs = [Blob(row[0], row[1], types[row[2]], plan) for row, plan in zip(rows, plans, strict=True)]
+    index = Index(
+        hashlib.sha256(msgpack.packb(release)).digest(),
+        release["expires"],
+        blobs,
+        [Image(*entry) for entry in release["images"]],
+        [base for base, _ in packing["bases"]],
+        {digest: (size, unpacked) for digest, size, unpacked in packing["sources"]},
+        [Step(*row) for row in packing["steps"]],
+        [feature for feature, _ in packing["features"]],
+    )
+    _ascending(types, "media types")
+    _ascending(index.bases, "bases")
+    _ascending(packing["removed"], "removed repositories")
+    _ascending([source for source, _, _ in packing["sources"]], "sources")
+    _ascending(index.features, "features")
+    _check_sizes(index, rows, packing["sources"])
+    _check_table(blobs, types)
+    _check_images(index)
+    require(index.bases or not packing["removed"], "a full bundle that removes something")
+    require(not {image.repository for image in index.images} & set(packing["removed"]), "a repository removed, too")
+    _check_steps(index)
+    return index
 
 
 def _ascending(keys: list[Any], what: str) -> None:
     require(all(one < other for one, other in itertools.pairwise(keys)), f"{what} out of order, or twice")
 
 
-def _release(release: object, packing: Any, sizes: _Sizes) -> tuple[list[Blob], list[Image], set[str]]:
-    values = fields(
-        release, product=str, name=str, sequence=int, expires=int, media_types=list, blobs=list, images=list
+def _check_sizes(index: Index, rows: Any, sources: Any) -> None:
+    """One size for each digest, wherever it stands."""
+    sized: Iterable[tuple[bytes, int]] = itertools.chain(
+        (row[:2] for row in itertools.chain(rows, sources)),
+        (signature[1:] for image in index.images for signature in image.signatures),
+        ((step.digest, step.size) for step in index.steps),
+        ((step.patch, step.patch_size) for step in index.steps),
     )
-    product, name, sequence, expires, types, rows, entries = values
-    names.check_title(product, 1)
-    names.check_title(name, 1)
-    require(sequence <= MAX_SIZE, "a sequence number over its limit")
-    require(expires <= 253402300799, "a moment of expiry over its limit")
-    for media_type in types:
-        names.check_media_type(of_type(media_type, str))
-    _ascending(types, "media types")
-    plans = of_type(packing.get("plans"), bytes)
-    require(len(plans) == len(rows) and max(plans, default=0) <= PATCHED, "plans that do not fit the blobs")
-    blobs = []
-    for row, disposition in zip(rows, plans, strict=True):
-        digest, size, position = record(row, bytes, int, int)
-        require(position < len(types), "a media type that is not there")
-        sizes.check(digest, size)
-        blobs.append(Blob(digest, size, types[position], disposition))
-    _check_table(blobs, types)
-    manifests = {blob.digest for blob in blobs if blob.is_manifest}
-    images = [_image(entry, manifests, sizes) for entry in entries]
-    require(images, "no image")
-    _ascending([(image.repository, image.tag) for image in images], "images")
-    repositories = {image.repository for image in images}
-    together = {f"{image.repository}:{image.tag}" for image in images}
-    firsts = {repository.split("/")[0] for repository in repositories if "/" in repository}
-    require(not together & firsts, "an image whose folder lies in that of another")
-    signed: dict[tuple[str, bytes], Any] = {}
-    for image in images:
-        same = signed.setdefault((image.repository, image.manifest), image.signatures)
-        require(same == image.signatures, "different signatures of one manifest")
-    return blobs, images, repositories
+    known: dict[bytes, int] = {}
+    for digest, size in sized:
+        require(known.setdefault(digest, size) == size, f"two sizes of {digest.hex()}")
 
 
 def _check_table(blobs: list[Blob], types: list[str]) -> None:
@@ -150,87 +142,50 @@ def _check_table(blobs: list[Blob], types: list[str]) -> None:
     require({blob.media_type for blob in blobs} == set(types), "a media type that no blob has")
     require(blobs == sorted(blobs, key=lambda blob: blob.is_manifest), "a manifest before other blobs")
     manifests = [blob for blob in blobs if blob.is_manifest]
-    others = blobs[: len(blobs) - len(manifests)]
-    _ascending([(-blob.size, blob.digest) for blob in others], "blobs")
-    require(all(blob.size <= 4194304 for blob in manifests), "a manifest over its limit")
-    require(sum(blob.size for blob in manifests) <= 67108864, "manifests over their limit")
+    _ascending([(-blob.size, blob.digest) for blob in blobs[: len(blobs) - len(manifests)]], "blobs")
+    require(all(blob.size <= MAX_MANIFEST for blob in manifests), "a manifest over its limit")
+    require(sum(blob.size for blob in manifests) <= MAX_MANIFESTS, "manifests over their limit")
 
 
-def _image(entry: object, manifests: set[bytes], sizes: _Sizes) -> Image:
-    values = record(entry, str, str, bytes, list)
-    repository, tag, manifest, rows = values
-    names.check_repository(repository)
-    names.check_tag(tag, manifest)
-    require(manifest in manifests, "an image whose manifest is not there")
-    signatures: list[tuple[bytes, bytes, int]] = []
-    for row in rows:
-        values = record(row, bytes, bytes, int)
-        signed, digest, size = values
-        require(signed in manifests, "a signature of a manifest that is not there")
-        sizes.check(digest, size, 4194304)
-        signatures.append((signed, digest, size))
-    require(signatures == sorted(signatures, key=lambda one: one[0]), "signatures out of order")
-    require(not rows or len(repository.split("/")[-1]) <= 183, "a component too long for the folder of signatures")
-    return Image(repository, tag, manifest, signatures)
+def _check_images(index: Index) -> None:
+    images = index.images
+    manifests = {blob.digest for blob in index.blobs if blob.is_manifest}
+    signed: dict[tuple[str, bytes], Any] = {}
+    require(images, "no image")
+    _ascending([image[:2] for image in images], "images")
+    for repository, tag, manifest, signatures in images:
+        of = [signature[0] for signature in signatures]
+        by_digest = re.fullmatch("by-digest-([0-9a-f]{64})", tag)
+        require(by_digest is None or by_digest[1] == manifest.hex(), "a tag by the digest of another manifest")
+        require(manifest in manifests, "an image whose manifest is not there")
+        require(set(of) <= manifests, "a signature of a manifest that is not there")
+        require(of == sorted(of), "signatures out of order")
+        require(not of or len(repository.split("/")[-1]) <= 183, "a name too long for the folder of signatures")
+        require(signed.setdefault((repository, manifest), signatures) == signatures, "other signatures of a manifest")
+    firsts = {image.repository.split("/")[0] for image in images if "/" in image.repository}
+    require(not firsts & {f"{image.repository}:{image.tag}" for image in images}, "an image in the folder of another")
 
 
-def _packing(packing: object, sizes: _Sizes) -> tuple[Any, Any, Any, list[Step], list[str]]:
-    values = fields(packing, bases=list, plans=bytes, removed=list, sources=list, steps=list, features=list)
-    base_rows, _, removed, source_rows, step_rows, feature_rows = values
-    bases = []
-    for row in base_rows:
-        base, name = record(row, bytes, str)
-        require(len(of_type(base, bytes)) == 32, "an id that does not have 32 bytes")
-        names.check_title(of_type(name, str), 0)
-        bases.append(base)
-    _ascending(bases, "bases")
-    for repository in removed:
-        names.check_repository(of_type(repository, str))
-    _ascending(removed, "removed repositories")
-    sources: dict[bytes, tuple[int, int]] = {}
-    for row in source_rows:
-        values = record(row, bytes, int, int)
-        digest, size, unpacked = values
-        sizes.check(digest, size)
-        require(unpacked <= MAX_SIZE and digest not in sources, "a source twice, or a size over its limit")
-        sources[digest] = (size, unpacked)
-    _ascending(list(sources), "sources")
-    steps = []
-    for row in step_rows:
-        values = record(row, bytes, int, int, bytes, int, list, int)
-        step = Step(*values)
-        sizes.check(step.digest, step.size)
-        sizes.check(step.patch, step.patch_size)
-        require(step.unpacked <= MAX_SIZE and step.view <= MAX_SIZE, "a size over its limit")
-        require(len(step.sources) <= 64, "more than 64 sources")
-        require(len({of_type(one, bytes) for one in step.sources}) == len(step.sources), "a source twice")
-        steps.append(step)
-    features = []
-    for row in feature_rows:
-        values = record(row, str, str)
-        names.check_feature(*values)
-        features.append(values[0])
-    _ascending(features, "features")
-    return bases, removed, sources, steps, features
-
-
-def _check_steps(blobs: list[Blob], has_base: bool, sources: Any, steps: list[Step]) -> None:
-    plans = {blob.digest: blob.disposition for blob in blobs}
+def _check_steps(index: Index) -> None:
+    plans = {blob.digest: blob.disposition for blob in index.blobs}
+    manifests = {blob.digest for blob in index.blobs if blob.is_manifest}
+    patched = {digest for digest, plan in plans.items() if plan == PATCHED}
+    sources = set(index.sources)
     made: set[bytes] = set()
     used: set[bytes] = set()
-    for step in steps:
+    for step in index.steps:
         require(step.digest not in made, "a blob that is made twice")
         require(plans.get(step.digest, PATCHED) == PATCHED, "a step for a blob that is not patched")
-        for source in step.sources:
-            require(source in made or source in sources, "a source from nowhere, or from a later step")
-            used.add(source)
+        require(len(step.sources) <= MAX_SOURCES, "too many sources")
+        require(len(set(step.sources)) == len(step.sources), "a source twice")
+        require(set(step.sources) <= made | sources, "a source from nowhere, or from a later step")
+        used.update(step.sources)
         made.add(step.digest)
-    manifests = {blob.digest: blob.disposition for blob in blobs if blob.is_manifest}
-    require(PATCHED not in manifests.values(), "a manifest that is patched")
-    require(not set(sources) & set(manifests), "a manifest that is a source")
-    patched = {blob.digest for blob in blobs if blob.disposition == PATCHED}
+    require(not patched & manifests, "a manifest that is patched")
+    require(not sources & manifests, "a manifest that is a source")
     require(patched <= made, "a patched blob that no step makes")
     require(made - set(plans) <= used, "a step for a blob that nothing needs")
-    require(not made & set(sources), "a blob of the table of sources that a step makes")
-    require(set(sources) <= used, "a blob of the table of sources that is none")
-    require(has_base or all(digest in plans for digest in sources), "a source on the target, without a base")
+    require(not made & sources, "a blob of the table of sources that a step makes")
+    require(sources <= used, "a blob of the table of sources that is none")
+    require(index.bases or LEFT_OUT not in plans.values(), "a full bundle that leaves something out")
+    require(index.bases or sources <= set(plans), "a source on the target, without a base")

@@ -1,183 +1,139 @@
 """Layer patches: how one blob is made out of the sources of its step (FORMAT.md, Layer patches)."""
 
 import hashlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 from . import decisions, delta, encoders, gzip_file, gzip_writer, layouts, views, zstd
-from .canonical import decode, fields, of_type, record
+from .canonical import BYTES, TEXT, UINT, VERSION, Leaf, check, decode
 from .errors import IntegrityError, Unsupported, require
 from .index import Step
 
 MAX_HEADER = 2097152
-# What each method needs to know, and how many sections it has besides that of the difference.
-METHODS: dict[str, tuple[tuple[type, ...], int]] = {
+DETAILS = {"encoder": TEXT, "start": BYTES, "like": [UINT]}
+# What each method needs to know, and how many columns it has.
+METHODS: dict[str, tuple[tuple[str, ...], int]] = {
     "plain": ((), 0),
-    "replica": ((str, bytes, list), 0),
-    "replay": ((list,), 4),
-    "corrected": ((str, bytes), 4),
-    "frames": ((str, list), 2),
-    "frame replay": ((list,), 4),
-    "corrected frames": ((str,), 4),
+    "replica": (("encoder", "start", "like"), 0),
+    "replay": (("like",), 4),
+    "corrected": (("encoder", "start"), 4),
+    "frames": (("encoder", "like"), 2),
+    "frame replay": (("like",), 4),
+    "corrected frames": (("encoder",), 4),
     "raw": ((), 0),
     "whole": ((), 0),
 }
+METHOD = Leaf(list, "method", lambda value: value and type(value[0]) is str and value[0] in METHODS)
 
 
 @dataclass
-class Blob:
-    """A blob that steps build upon; its uncompressed data has `size` bytes, and is made when it is asked for."""
+class Source:
+    """A blob that steps build upon, and the size of its uncompressed data in bytes."""
 
     packed: bytes
     size: int
-    unpacked: bytes | None = None
 
+    @cached_property
     def content(self) -> bytes:
-        """Its uncompressed data.
-
-        Raises:
-            FormatError: it does not decompress, or to another size.
-        """
-        if self.unpacked is None:
-            self.unpacked = self.packed
-            if self.packed.startswith(b"\x1f\x8b\x08"):
-                self.unpacked = gzip_file.unpack(self.packed, self.size)
-            elif is_zstd(self.packed):
-                self.unpacked = zstd.unpack_blob(self.packed, self.size)
-            require(len(self.unpacked) == self.size, "a source with other uncompressed data than the index says")
-        return self.unpacked
+        """Its uncompressed data."""
+        content = self.packed
+        if content.startswith(b"\x1f\x8b\x08"):
+            content = gzip_file.unpack(content, self.size)
+        elif zstd.begins_blob(content):
+            content = zstd.unpack_blob(content, self.size)
+        require(len(content) == self.size, "a source with other uncompressed data than the index says")
+        return content
 
 
-def is_zstd(blob: bytes) -> bool:
-    """Whether a blob begins as a zstd file does."""
-    return blob.startswith(zstd.MAGIC) or (blob[1:4] == b"\x2a\x4d\x18" and blob[0] >> 4 == 5)
+def carry_out(patch: bytes, step: Step, sources: list[Source]) -> Source:
+    """The blob that a step makes."""
+    packed = _Recipe(patch, step, sources).make()
+    right = len(packed) == step.size and hashlib.sha256(packed).digest() == step.digest
+    require(right, f"a layer patch made another blob than {step.digest.hex()}", IntegrityError)
+    return Source(packed, step.unpacked)
 
 
-@dataclass(frozen=True)
 class _Recipe:
-    """The header of a layer patch, and its sections."""
-
-    method: str
-    details: list[Any]
-    sections: list[bytes]
-    views: list[int] | None
-
-
-def _parse(patch: bytes) -> _Recipe:
-    size = int.from_bytes(patch[:4], "little")
-    require(size <= MAX_HEADER, "a header over its limit")
-    header = of_type(decode(patch[4 : 4 + size]), dict)
-    require(type(header.get("airpatch")) is int and header["airpatch"] == 1, "an unknown version of layer patches")
-    kinds: dict[str, type] = {"airpatch": int, "method": list, "sections": list}
-    if "views" in header:
-        kinds["views"] = list
-    values: list[Any] = fields(header, **kinds)
-    name, *details = values[1]
-    require(of_type(name, str) in METHODS, "a method that nobody knows")
-    detail_kinds, columns = METHODS[name]
-    record(details, *detail_kinds)
-    sizes = [of_type(one, int) for one in values[2]]
-    view_sizes = None
-    if len(values) == 4:
-        require(name not in ("raw", "whole"), "views of a blob that is not unpacked")
-        record(values[3], int, int)
-        view_sizes = values[3]
-    require(len(sizes) == 1 + columns + (2 if view_sizes else 0), "another number of sections")
-    require(sum(sizes) == len(patch) - 4 - size, "sections that do not fill the layer patch")
-    sections, at = [], 4 + size
-    for one in sizes:
-        sections.append(patch[at : at + one])
-        at += one
-    return _Recipe(name, details, sections, view_sizes)
-
-
-def carry_out(patch: bytes, step: Step, sources: list[Blob]) -> Blob:
-    """The blob that a step makes.
-
-    Raises:
-        FormatError: the layer patch breaks a rule, or does not fit the sources.
-        IntegrityError: the blob is another one.
-        Unsupported: the layer patch needs what this reader lacks.
-    """
-    made = _Maker(_parse(patch), step, sources)
-    packed = made.make()
-    if len(packed) != step.size or hashlib.sha256(packed).digest() != step.digest:
-        raise IntegrityError(f"a layer patch made another blob than {step.digest.hex()}")
-    return Blob(packed, step.unpacked)
-
-
-class _Maker:
-    def __init__(self, recipe: _Recipe, step: Step, sources: list[Blob]) -> None:
-        self.recipe, self.step, self.sources = recipe, step, sources
-        self.method, self.details = recipe.method, recipe.details
-        self.max_column = 16 * step.size + 65536
+    def __init__(self, patch: bytes, step: Step, sources: list[Source]) -> None:
+        """Parse the header of a layer patch."""
+        self.step, self.sources = step, sources
+        end = 4 + int.from_bytes(patch[:4], "little")
+        require(end - 4 <= MAX_HEADER, "a header over its limit")
+        header = decode(patch[4:end])
+        has_views = type(header) is dict and "views" in header
+        forms = {"airpatch": VERSION, "method": METHOD, "sections": [UINT]}
+        check(header, forms | ({"views": (UINT, UINT)} if has_views else {}))
+        self.method, *details = header["method"]
+        self.views = header.get("views")
+        names, self.columns = METHODS[self.method]
+        check(details, tuple(DETAILS[name] for name in names))
+        self.details = dict(zip(names, details, strict=True))
+        sizes = header["sections"]
+        require(not self.views or self.method not in ("raw", "whole"), "views of a blob that is not unpacked")
+        require(self.views or not step.view, "a view of the sources that is not there")
+        require(len(sizes) == 1 + self.columns + (2 if self.views else 0), "another number of sections")
+        require(sum(sizes) == len(patch) - end, "sections that do not fill the layer patch")
+        self.sections = [patch[end + sum(sizes[:n]) :][:size] for n, size in enumerate(sizes)]
 
     def make(self) -> bytes:
-        require(self.recipe.views or self.step.view == 0, "a view of the sources that is not there")
+        """The blob, whose digest has not been compared."""
         if self.method == "whole":
-            return self.recipe.sections[0]
+            return self.sections[0]
         if self.method == "raw":
-            return delta.apply(self.recipe.sections[0], [source.packed for source in self.sources], self.step.size)
-        self._check_details()
+            return delta.apply(self.sections[0], [source.packed for source in self.sources], self.step.size)
+        encoder, start = self.details.get("encoder", ""), self.details.get("start", b"")
+        like = self._like(encoder)
         content = self._content()
         if self.method == "plain":
             return content
+        if self.method in ("replica", "corrected"):
+            like = [start + encoders.deflate(encoder, content) + gzip_file.sums(content)]
         if self.method == "replica":
-            return encoders.gzip(self.details[0], self.details[1], content)
-        if self.method == "replay":
-            return self._replay(content, [decisions.of_file(self.sources[one].packed) for one in self.details[0]])
-        if self.method == "corrected":
-            return self._replay(content, [decisions.of_file(encoders.gzip(self.details[0], self.details[1], content))])
-        if self.method == "frames":
-            return self._frames(content)
-        raise Unsupported(f"method {self.method}")
+            return like[0]
+        if self.method in ("replay", "corrected"):
+            return gzip_writer.to_file(content, self._columns(map(decisions.of_file, like)), self.step.size)
+        if self.method != "frames":
+            raise Unsupported(f"method {self.method}")
+        if not encoder.startswith("libzstd-"):
+            raise Unsupported(f"encoder {encoder}")
+        return layouts.to_file(encoder, content, *self._columns(map(layouts.of_file, like)))
 
-    def _check_details(self) -> None:
-        for detail in self.details:
-            if type(detail) is str:
-                known = encoders.is_zstd if "frames" in self.method else encoders.is_deflate
-                require(known(detail), f"an encoder that nobody knows: {detail!r}")
-        if self.details and type(self.details[-1]) is list:
-            like = [of_type(one, int) for one in self.details[-1]]
-            require(len(set(like)) == len(like), "decisions like those of one source twice")
-            require(max(like, default=-1) < len(self.sources), "decisions like those of a source that is not there")
-            if self.method in ("replica", "frame replay"):
-                require(len(like) <= 1, "decisions like those of more than one source")
-            if self.method == "replica":
-                require(not like or encoders.takes_over(self.details[0]), "an encoder that takes over no decisions")
-            if self.method in ("frames", "frame replay"):
-                require(all(is_zstd(self.sources[one].packed) for one in like), "decisions like those of no zstd file")
+    def _like(self, encoder: str) -> list[bytes]:
+        """The sources whose decisions are used."""
+        like = self.details.get("like", [])
+        require(len(set(like)) == len(like), "decisions like those of one source twice")
+        require(max(like, default=-1) < len(self.sources), "decisions like those of a source that is not there")
+        require(self.method not in ("replica", "frame replay") or len(like) <= 1, "decisions like those of two sources")
+        found = [self.sources[one].packed for one in like]
+        of_zstd = self.method in ("frames", "frame replay")
+        require(not of_zstd or all(map(zstd.begins_blob, found)), "decisions like those of no zstd file")
+        taken = self.method == "replica" and like and encoder.startswith("zlib")
+        require(not taken or re.fullmatch(encoders.TAKES_OVER, encoder), "an encoder that takes over no decisions")
+        return found
 
     def _content(self) -> bytes:
-        contents = [source.content() for source in self.sources]
-        size, sizes = self.step.unpacked, self.recipe.views
-        if sizes is None:
-            content = delta.apply(self.recipe.sections[0], contents, size)
+        contents = [source.content for source in self.sources]
+        size = self.step.unpacked
+        if self.views is None:
+            content = delta.apply(self.sections[0], contents, size)
         else:
-            require(sizes[0] <= 64 * size + 65536, "a view of the target over its limit")
-            require(sizes[1] == self.step.view, "a view of the sources of another size than the index says")
-            target, source = (delta.apply(one, [], views.MAX_DESCRIPTION) for one in self.recipe.sections[-2:])
+            target_size, source_size = self.views
+            require(target_size <= 64 * size + 65536, "a view of the target over its limit")
+            require(source_size == self.step.view, "a view of the sources of another size than the index says")
+            target, source = (delta.apply(one, [], views.MAX_DESCRIPTION) for one in self.sections[-2:])
             folded = views.parse(target, True)
-            expanded = views.expand(views.parse(source, False), b"".join(contents), sizes[1])
-            require(len(expanded) == sizes[1], "a view of the sources of another size than the index says")
-            view = delta.apply(self.recipe.sections[0], [*contents, expanded], sizes[0])
-            require(len(view) == sizes[0], "a view of the target of another size than it says")
+            expanded = views.expand(views.parse(source, False), b"".join(contents))
+            require(len(expanded) == source_size, "a view of the sources of another size than the index says")
+            view = delta.apply(self.sections[0], [*contents, expanded], target_size)
+            require(len(view) == target_size, "a view of the target of another size than it says")
             content = views.fold(folded, view)
         require(len(content) == size, "other uncompressed data than the index says")
         return content
 
-    def _replay(self, content: bytes, like: list[decisions.Columns]) -> bytes:
-        columns = [
-            delta.apply(section, [one[number] for one in like], self.max_column)
-            for number, section in enumerate(self.recipe.sections[1:5])
-        ]
-        layout, runs, sources, distances = columns
-        return gzip_writer.to_file(content, (layout, runs, sources, distances), self.step.size)
-
-    def _frames(self, content: bytes) -> bytes:
-        like = [layouts.of_file(self.sources[one].packed, self.details[0]) for one in self.details[1]]
-        layout, rest = (
-            delta.apply(section, [one[number] for one in like], self.max_column)
-            for number, section in enumerate(self.recipe.sections[1:3])
-        )
-        return layouts.to_file(self.details[0], content, layout, rest)
+    def _columns(self, like: Iterable[tuple[bytes, ...]]) -> tuple[bytes, ...]:
+        """The columns, by those of the files that they are like."""
+        limit, files = 16 * self.step.size + 65536, list(like)
+        columns = self.sections[1 : 1 + self.columns]
+        return tuple(delta.apply(one, [file[n] for file in files], limit) for n, one in enumerate(columns))

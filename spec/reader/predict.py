@@ -2,7 +2,9 @@
 
 import heapq
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import require
 
@@ -10,8 +12,44 @@ _M64 = 2**64 - 1
 _PAGE = ~0xFFF & _M64
 
 
-@dataclass(frozen=True)
-class Range:
+class Form(NamedTuple):
+    """How a number stands in bytes: its runs of bits, each by lowest bit and width; the bits below `shift` are 0."""
+
+    size: int
+    runs: tuple[tuple[int, int], ...]
+    shift: int = 0
+    signed: bool = True
+
+    def get(self, data: bytes | bytearray, at: int) -> int:
+        """The number at this index."""
+        word, value, width = int.from_bytes(data[at : at + self.size], "little"), 0, 0
+        for low, bits in self.runs:
+            value |= (word >> low & (1 << bits) - 1) << width
+            width += bits
+        return (value - (1 << width) if self.signed and value >> width - 1 else value) << self.shift
+
+    def put(self, data: bytearray, at: int, value: int) -> None:
+        """Write a number there, without the bits that have no room."""
+        word, value = int.from_bytes(data[at : at + self.size], "little"), value >> self.shift
+        for low, bits in self.runs:
+            mask = (1 << bits) - 1
+            word, value = word & ~(mask << low) | (value & mask) << low, value >> bits
+        data[at : at + self.size] = word.to_bytes(self.size, "little")
+
+
+_FIELD, _WIDE, _UINT = Form(4, ((0, 32),)), Form(8, ((0, 64),), signed=False), Form(4, ((0, 32),), signed=False)
+_ADR, _ADRP = Form(4, ((29, 2), (5, 19))), Form(4, ((29, 2), (5, 19)), 12)
+# AArch64 words with an offset from their address: mask, value, and how it stands there.
+_BRANCHES = (
+    (0x7C000000, 0x14000000, Form(4, ((0, 26),), 2)),
+    (0xFF000000, 0x54000000, Form(4, ((5, 19),), 2)),
+    (0x7E000000, 0x34000000, Form(4, ((5, 19),), 2)),
+    (0x3B000000, 0x18000000, Form(4, ((5, 19),), 2)),
+    (0x7E000000, 0x36000000, Form(4, ((5, 14),), 2)),
+)
+
+
+class Range(NamedTuple):
     """`length` bytes from `start` stand at `address`, followed by `zeros` bytes that the file does not hold."""
 
     start: int
@@ -32,40 +70,31 @@ def _address(ranges: list[Range], offset: int) -> int | None:
     return None
 
 
+@dataclass
 class Group:
-    """What a group with addresses knows of where things went."""
+    """What a group with addresses knows of where things went; `number` counts those of the delta, from 1."""
 
-    def __init__(
-        self,
-        sources: list[Range],
-        targets: list[Range],
-        bases: list[tuple[int, int]],
-        number: int,
-        memory: dict[int, tuple[int, int]],
-    ) -> None:
-        """Begin a group, the `number`th one with addresses of the delta, from 1; `memory` is that of the delta."""
-        self.sources, self.targets, self.bases, self.memory = sources, targets, bases, memory
-        self.key = number << 48 & _M64
-        self.points: dict[int, int] = {}
-        self.places: list[int] = []
+    sources: list[Range]
+    targets: list[Range]
+    points: dict[int, int]
+    bases: list[tuple[int, ...]]
+    number: int
+    memory: dict[int, tuple[int, int]]
 
-    def place(self, head: list[tuple[int, int]], covers: list[tuple[int, int, int]]) -> None:
-        """Set the points: those of the head, and those of the covers (position, target offset, length)."""
-        self.points = dict(head)
+    def add_covers(self, covers: list[tuple[int, int, int]]) -> None:
+        """Add the points of covers: position, target offset, length. Where they overlap, the longest occupies."""
         occupants = []
         for position, target, length in covers:
             origin, landing = _address(self.sources, position), _address(self.targets, target)
             if length >= 32 and origin is not None and landing is not None:
                 occupants.append((origin, -length, landing))
-        occupants.sort()
-        edges = sorted({edge for origin, less, _ in occupants for edge in (origin, origin - less)})
+        occupants.sort(reverse=True)
         active: list[tuple[int, int, int]] = []
-        following, before = 0, None
-        for edge in edges:
-            while following < len(occupants) and occupants[following][0] <= edge:
-                origin, less, landing = occupants[following]
+        before = None
+        for edge in sorted({edge for origin, less, _ in occupants for edge in (origin, origin - less)}):
+            while occupants and occupants[-1][0] <= edge:
+                origin, less, landing = occupants.pop()
                 heapq.heappush(active, (less, origin, landing))
-                following += 1
             while active and active[0][1] - active[0][0] <= edge:
                 heapq.heappop(active)
             if active and active[0][2] - active[0][1] != before:
@@ -77,234 +106,203 @@ class Group:
         """Whether a source range holds the address."""
         return any(one.address <= address < one.end for one in self.sources)
 
-    def slot(self, address: int) -> int:
-        """Where memory holds the address."""
-        return (address * 0x9E3779B97F4A7C15 & _M64) >> 46
-
     def moved(self, address: int) -> int:
         """The target address of a source address."""
         address &= _M64
-        key, known = self.memory.get(self.slot(address), (0, 0))
-        if key == address ^ self.key:
+        key, known = self.memory.get(self._slot(address), (0, 0))
+        if key == self._key(address):
             return known
         at = bisect_right(self.places, address) - 1
         return address if at < 0 else self.points[self.places[at]] + address - self.places[at] & _M64
+
+    def learn(self, address: int, meant: int) -> None:
+        """Note which target address finished bytes mean by a source address, if it is not the one foretold."""
+        if self.moved(address) != meant & _M64:
+            self.memory[self._slot(address)] = (self._key(address), meant & _M64)
+
+    def _key(self, address: int) -> int:
+        return address ^ (self.number << 48 & _M64)
+
+    def _slot(self, address: int) -> int:
+        return (address * 0x9E3779B97F4A7C15 & _M64) >> 46
 
     def landing(self, target: int) -> int:
         """The landing of a cover that goes to this offset of the target."""
         address = _address(self.targets, target)
         return target if address is None else address
 
-    def predict(self, mode: int, original: bytes, copy: bytearray, position: int, target: int) -> None:
-        """Change the references in a copy of the bytes at `position` that goes to the offset `target`."""
-        _Reading(self, mode, original, copy, False, position, target).read()
-
-    def learn(self, mode: int, original: bytes, finished: bytearray, position: int, target: int) -> None:
-        """Note where the references in the finished bytes point."""
-        _Reading(self, mode, original, finished, True, position, target).read()
-
-
-class _Reading:
-    """One pass over the references of a cover: to change them, or to learn from what they became."""
-
-    def __init__(
-        self, group: Group, mode: int, original: bytes, out: bytearray, learning: bool, position: int, target: int
-    ) -> None:
-        origin = _address(group.sources, position)
-        self.origin = position if origin is None else origin
-        self.landing = group.landing(target)
-        self.group, self.mode, self.original, self.out, self.learning = group, mode, original, out, learning
-
-    def read(self) -> None:
-        number, kind = divmod(self.mode - 6, 3)
-        base = (0, 0)
-        if self.mode >= 6:
-            require(number < len(self.group.bases), "a prediction with a base that is not there")
-            base = self.group.bases[number]
-        if self.mode == 1:
-            self._x86()
-        elif self.mode == 2:
-            self._aarch64()
-        elif self.mode == 3:
-            for at in self._steps(8, 8):
-                self._field(at, 8, 0, 0)
-        elif self.mode == 4:
-            for at in self._steps(4, 4):
-                self._field(at, 4, self.origin + at, self.landing + at)
-        elif self.mode == 5:
-            self._frames()
-        elif kind == 0:
-            for at in self._steps(4, 4):
-                self._field(at, 4, *base)
+    def read(self, mode: int, original: bytes, out: bytearray, learning: bool, position: int, target: int) -> None:
+        """Change the references in `out`, a copy of the original bytes, or learn from what they have become."""
+        origin = _address(self.sources, position)
+        reading = _Reading(self, original, out, learning, position if origin is None else origin, self.landing(target))
+        require(mode < 6 + 3 * len(self.bases), "a prediction with a base that is not there")
+        source, there = self.bases[(mode - 6) // 3] if mode >= 6 else (0, 0)
+        if mode in (1, 2, 5):
+            {1: reading.x86, 2: reading.aarch64, 5: reading.unwinding}[mode]()
+        elif mode < 6 or mode % 3 == 0:
+            reading.numbers(mode, source, there)
         else:
-            self._tables(kind == 1, *base)
+            reading.table(reading.symbol if mode % 3 == 1 else reading.relocation, source, there)
 
-    def _steps(self, align: int, size: int) -> range:
-        return range(-self.origin % align, len(self.original) - size + 1, size)
 
-    def _number(self, at: int, width: int, signed: bool = False) -> int:
-        return int.from_bytes(self.original[at : at + width], "little", signed=signed)
+@dataclass
+class _Reading:
+    """One pass over the references of a cover, from the origin in the source to the landing in the target."""
 
-    def _write(self, at: int, width: int, value: int) -> None:
+    group: Group
+    original: bytes
+    out: bytearray
+    learning: bool
+    origin: int
+    landing: int
+
+    def _write(self, at: int, form: Form, value: int) -> None:
         if not self.learning:
-            self.out[at : at + width] = (value % (1 << 8 * width)).to_bytes(width, "little")
+            form.put(self.out, at, value)
 
-    def _note(self, address: int, meant: int) -> None:
-        if self.learning and self.group.moved(address) != meant & _M64:
-            self.group.memory[self.group.slot(address)] = (address ^ self.group.key, meant & _M64)
+    def _learn(self, address: int, meant: int) -> None:
+        if self.learning:
+            self.group.learn(address & _M64, meant)
 
-    def _field(self, at: int, width: int, source: int, target: int) -> bool:
+    def _change(self, at: int, form: Form, source: int, target: int) -> bool:
         """A field that counts from these addresses; whether what it means is valid."""
-        address = source + self._number(at, width, signed=width == 4) & _M64
+        address = source + form.get(self.original, at) & _M64
         if not self.group.valid(address):
             return False
-        self._write(at, width, self.group.moved(address) - target)
-        self._note(address, target + int.from_bytes(self.out[at : at + width], "little", signed=width == 4))
+        self._write(at, form, self.group.moved(address) - target)
+        self._learn(address, target + form.get(self.out, at))
         return True
 
-    def _x86(self) -> None:
+    def _relative(self, at: int, form: Form = _FIELD, base: int = 0) -> bool:
+        """A field that counts from its own address, or one so far behind."""
+        return self._change(at, form, self.origin + at + base, self.landing + at + base)
+
+    def numbers(self, mode: int, source: int, target: int) -> None:
+        """Modes 3, 4 and 6: fields one after another."""
+        form = _WIDE if mode == 3 else _FIELD
+        for at in range(-self.origin % form.size, len(self.original) - form.size + 1, form.size):
+            if mode == 4:
+                self._relative(at)
+            else:
+                self._change(at, form, source, target)
+
+    def x86(self) -> None:
+        """Mode 1."""
         data, at = self.original, 0
         while at + 4 <= len(data):
             if data[at] in (0xE8, 0xE9) or data[at] & 0xC7 == 5:
-                field = at + 1
+                at += 1
             elif data[at] == 0x0F and data[at + 1] & 0xF0 == 0x80:
-                field = at + 2
+                at += 2
             else:
                 at += 1
                 continue
-            end = field + 4
-            if end > len(data):
-                return
-            at = end if self._field(field, 4, self.origin + end, self.landing + end) else field
+            if at + 4 <= len(data) and self._relative(at, base=4):
+                at += 4
 
-    def _span(self, at: int, width: int, address: int, span: int) -> None:
+    def _span(self, at: int, form: Form, address: int, span: int) -> None:
         moved = self.group.moved(address + span - 1) + 1 - self.group.moved(address) & _M64
         if 0 < moved < 2 * span:
-            self._write(at, width, moved)
+            self._write(at, form, moved)
 
-    def _frames(self) -> None:
+    def unwinding(self) -> None:
+        """Mode 5: entries of .eh_frame."""
         at = -self.origin % 4
         while at + 21 <= len(self.original):
-            length, back, _, span = (self._number(at + place, 4) for place in (0, 4, 8, 12))
-            address = self.origin + at + 8 + self._number(at + 8, 4, signed=True) & _M64
+            length, back, span = (_UINT.get(self.original, at + place) for place in (0, 4, 12))
+            address = self.origin + at + 8 + _FIELD.get(self.original, at + 8) & _M64
             right = 16 <= length < 65536 and 0 < back < 2**30 and not (length | back) & 3 and 0 < span < 2**30
             if not right or not self.group.valid(address):
                 at += 4
                 continue
-            self._span(at + 12, 4, address, span)
-            here = self.origin + at + 4
-            self._write(at + 4, 4, self.landing + at + 4 - self.group.moved(here - back))
-            self._field(at + 8, 4, self.origin + at + 8, self.landing + at + 8)
-            if self.original[at + 16] == 4 and self._number(at + 17, 4):
-                self._field(at + 17, 4, self.origin + at + 17, self.landing + at + 17)
+            self._span(at + 12, _UINT, address, span)
+            self._write(at + 4, _UINT, self.landing + at + 4 - self.group.moved(self.origin + at + 4 - back))
+            self._relative(at + 8)
+            if self.original[at + 16] == 4 and any(self.original[at + 17 : at + 21]):
+                self._relative(at + 17)
             at += 4 + length
 
-    def _tables(self, symbols: bool, source: int, target: int) -> None:
+    def table(self, entry: Callable[[int, int, int], bool], source: int, target: int) -> None:
+        """Modes 7 and 8: entries of 24 bytes."""
         at = -self.origin % 8
         while at + 24 <= len(self.original):
-            if not (self._symbol if symbols else self._relocation)(at, source, target):
-                at += 8
-                continue
-            at += 24
+            at += 24 if entry(at, source, target) else 8
 
-    def _symbol(self, at: int, source: int, target: int) -> bool:
-        value, span = self._number(at + 8, 8), self._number(at + 16, 8)
+    def symbol(self, at: int, source: int, target: int) -> bool:
+        """An entry of a symbol table; whether it is one."""
+        value, span = _WIDE.get(self.original, at + 8), _WIDE.get(self.original, at + 16)
         right = self.original[at + 4] & 0x0F <= 0x0A and self.original[at + 5] <= 3 and span < 2**32
         if not right or not (value == 0 or self.group.valid(value)):
             return False
         if value and span:
-            self._span(at + 16, 8, value, span)
-        self._field(at, 4, source, target)
+            self._span(at + 16, _WIDE, value, span)
+        self._change(at, _FIELD, source, target)
         if value:
-            self._field(at + 8, 8, 0, 0)
+            self._change(at + 8, _WIDE, 0, 0)
         return True
 
-    def _relocation(self, at: int, source: int, target: int) -> bool:
-        kind, symbol = self._number(at + 8, 4), self._number(at + 12, 4)
-        if not 0 < kind < 2048 or not self.group.valid(self._number(at, 8)):
+    def relocation(self, at: int, source: int, target: int) -> bool:
+        """A relocation with addend; whether it is one."""
+        kind, symbol = _UINT.get(self.original, at + 8), _UINT.get(self.original, at + 12)
+        if not 0 < kind < 2048 or not self.group.valid(_WIDE.get(self.original, at)):
             return False
-        self._field(at, 8, 0, 0)
+        self._change(at, _WIDE, 0, 0)
         if symbol:
-            address = source + 24 * symbol & _M64
-            self._write(at + 12, 4, (self.group.moved(address) - target & _M64) // 24)
-            self._note(address, target + 24 * int.from_bytes(self.out[at + 12 : at + 16], "little"))
-        self._field(at + 16, 8, 0, 0)
+            address = source + 24 * symbol
+            self._write(at + 12, _UINT, (self.group.moved(address) - target & _M64) // 24)
+            self._learn(address, target + 24 * _UINT.get(self.out, at + 12))
+        self._change(at + 16, _WIDE, 0, 0)
         return True
 
-    def _aarch64(self) -> None:
+    def aarch64(self) -> None:
+        """Mode 2; the pages that the 32 registers hold, in the source and in the target, are 0 if unknown."""
         pages, targets = [0] * 32, [0] * 32
-        for at in self._steps(4, 4):
-            word = self._number(at, 4)
-            here, there = self.origin + at & _M64, self.landing + at & _M64
-            if word & 0x7C000000 == 0x14000000:
-                self._branch(at, word, 0, 26, 2, here, there)
-            elif word & 0xFF000000 == 0x54000000 or word & 0x7E000000 == 0x34000000 or word & 0x3B000000 == 0x18000000:
-                self._branch(at, word, 5, 19, 2, here, there)
-            elif word & 0x7E000000 == 0x36000000:
-                self._branch(at, word, 5, 14, 2, here, there)
-            elif word & 0x9F000000 == 0x10000000:
-                address = here + _split(word)
-                if self.group.valid(address & _M64):
-                    self._write(at, 4, _joined(word, self.group.moved(address) - there))
-                    self._note(address & _M64, there + _split(self._out(at)))
-                pages[word & 31] = targets[word & 31] = 0
-            elif word & 0x9F000000 == 0x90000000:
-                page = pages[word & 31] = (here & _PAGE) + (_split(word) << 12) & _M64
-                address = page + self._offset_after(at, word & 31) & _M64
+        for at in range(-self.origin % 4, len(self.original) - 3, 4):
+            word = _UINT.get(self.original, at)
+            page, landing, register = self.origin + at & _PAGE, self.landing + at & _PAGE, word & 31
+            branch = next((form for mask, value, form in _BRANCHES if word & mask == value), None)
+            if branch:
+                self._relative(at, branch)
+            elif word & 0x9F000000 == 0x90000000:  # ADRP
+                pages[register] = page + _ADRP.get(self.original, at) & _M64
+                address = pages[register] + self._offset_after(at, register) & _M64
                 if self.group.valid(address):
-                    self._write(at, 4, _joined(word, ((self.group.moved(address) & _PAGE) - (there & _PAGE)) >> 12))
-                targets[word & 31] = (there & _PAGE) + (_split(self._out(at)) << 12) & _M64
+                    self._write(at, _ADRP, (self.group.moved(address) & _PAGE) - landing)
+                targets[register] = landing + _ADRP.get(self.out, at) & _M64
             else:
-                self._low_bits(at, word, pages, targets)
-                pages[word & 31] = targets[word & 31] = 0
-
-    def _out(self, at: int) -> int:
-        return int.from_bytes(self.out[at : at + 4], "little")
-
-    def _branch(self, at: int, word: int, low: int, width: int, scale: int, here: int, there: int) -> None:
-        mask = (1 << width) - 1
-        address = here + (_signed(word >> low & mask, width) << scale) & _M64
-        if self.group.valid(address):
-            value = self.group.moved(address) - there >> scale & mask
-            self._write(at, 4, word & ~(mask << low) | value << low)
-            self._note(address, there + (_signed(self._out(at) >> low & mask, width) << scale))
+                if word & 0x9F000000 == 0x10000000:  # ADR
+                    self._relative(at, _ADR)
+                else:
+                    self._low_bits(at, word, pages[word >> 5 & 31], targets[word >> 5 & 31])
+                pages[register] = targets[register] = 0
 
     def _offset_after(self, at: int, register: int) -> int:
+        """The offset of the first of 16 words that uses the register."""
         for place in range(at + 4, min(at + 68, len(self.original) - 3), 4):
-            word = self._number(place, 4)
-            scale = _scale(word)
-            if scale is not None and word >> 5 & 31 == register:
-                return (word >> 10 & 0xFFF) << scale
+            word = _UINT.get(self.original, place)
+            form = _low_form(word)
+            if form and word >> 5 & 31 == register:
+                return form.get(self.original, place)
         return 0
 
-    def _low_bits(self, at: int, word: int, pages: list[int], targets: list[int]) -> None:
-        scale, register = _scale(word), word >> 5 & 31
-        if scale is None or not pages[register]:
-            return
-        address = pages[register] + ((word >> 10 & 0xFFF) << scale) & _M64
-        if self.group.valid(address):
-            low = self.group.moved(address) & 0xFFF
-            if not low & (1 << scale) - 1:
-                self._write(at, 4, word & ~(0xFFF << 10) | low >> scale << 10)
-            self._note(address, targets[register] + ((self._out(at) >> 10 & 0xFFF) << scale))
+    def _low_bits(self, at: int, word: int, page: int, target: int) -> None:
+        form = _low_form(word)
+        if form and page:
+            address = page + form.get(self.original, at) & _M64
+            if self.group.valid(address):
+                low = self.group.moved(address) & 0xFFF
+                if low % (1 << form.shift) == 0:
+                    self._write(at, form, low)
+                self._learn(address, target + form.get(self.out, at))
 
 
-def _scale(word: int) -> int | None:
-    """By how much the field of an ADD, load or store is shifted; None for other words."""
+def _low_form(word: int) -> Form | None:
+    """How the offset of an ADD, load or store stands in it; None for other words."""
+    scale = word >> 30
     if word & 0xFFC00000 == 0x91000000:
-        return 0
-    if word & 0x3B000000 == 0x39000000:
-        return 4 if word & 0xC4800000 == 0x04800000 else word >> 30
-    return None
-
-
-def _signed(value: int, width: int) -> int:
-    return value - (1 << width) if value >> width - 1 else value
-
-
-def _split(word: int) -> int:
-    return _signed((word >> 5 & 0x7FFFF) << 2 | word >> 29 & 3, 21)
-
-
-def _joined(word: int, value: int) -> int:
-    return word & ~(0x7FFFF << 5 | 3 << 29) | (value >> 2 & 0x7FFFF) << 5 | (value & 3) << 29
+        scale = 0
+    elif word & 0x3B000000 != 0x39000000:
+        return None
+    elif word & 0xC4800000 == 0x04800000:
+        scale = 4
+    return Form(4, ((10, 12),), scale, signed=False)

@@ -1,141 +1,104 @@
 """Zstandard frames (RFC 8878): where they end, what their headers say, and what they hold.
 
-Magic numbers, types of blocks, dictionaries and sizes of content are checked by the library that decompresses.
+Types and sizes of blocks, windows, dictionaries, checksums and sizes of content are checked by libzstd.
 """
 
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import zstandard
 
-from .errors import FormatError, require
+from .errors import refusing, require
 
 MAGIC = bytes.fromhex("28b52ffd")
-MAX_WINDOW = 8388608
-MAX_FOREIGN_WINDOW = 134217728  # of a layer
+MAX_WINDOW, MAX_FOREIGN_WINDOW = 8388608, 134217728  # bytes; the latter is that of layers
 
 
-@dataclass(frozen=True)
-class Frame:
-    """What the header of a frame says, and where its blocks and the frame end. `content` is bytes, None if not told."""
+class Frame(NamedTuple):
+    """A frame from `begin` to `end`, and the ends of its header and of its blocks; a skippable one has none."""
 
-    descriptor: int
-    content: int | None
-    window: int
-    blocks: list[int]
-    last_is_empty: bool
+    begin: int
     end: int
+    ends: list[int]
+    header: Any = None  # zstandard.FrameParameters
 
 
-def header_size(data: bytes, at: int) -> tuple[int, int | None, int, int]:
-    """Descriptor, content size, window size and end of the header of the frame that begins at `at`.
-
-    Raises:
-        FormatError: it is cut short.
-    """
-    require(len(data) > at + 6, "a frame that is cut short")
-    descriptor, at = data[at + 4], at + 5
-    single = descriptor >> 5 & 1
-    window = 0
-    if not single:
-        exponent, mantissa = data[at] >> 3, data[at] & 7
-        window = (1 << 10 + exponent) + (1 << 10 + exponent) // 8 * mantissa
-        at += 1
-    named = (0, 1, 2, 4)[descriptor & 3]
-    at += named
-    width = (single, 2, 4, 8)[descriptor >> 6]
-    content = int.from_bytes(data[at : at + width], "little") + (256 if width == 2 else 0) if width else None
-    return descriptor, content, window if content is None or not single else content, at + width
+def decompressor(window: int) -> Any:
+    """What decompresses frames that have windows of so many bytes at most, or columns that are the beginning of one."""
+    return zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
 
 
-def walk(data: bytes, at: int, window: int) -> tuple[list[int], bool]:
-    """Ends of the blocks from `at` on, as far as there are any, and whether the last one of the frame is the last.
-
-    Raises:
-        FormatError: a block is larger than it may be, or cut short.
-    """
-    ends = []
-    while at < len(data):
-        header = int.from_bytes(data[at : at + 3], "little")
-        last, kind, size = header & 1, header >> 1 & 3, header >> 3
-        require(size <= min(window, 131072), "a block over its limit")
+def walk(data: bytes, at: int) -> tuple[list[int], bool]:
+    """Where blocks end, from `at` on, as far as there are any, and whether the last one is the last of its frame."""
+    ends, last = [at], 0
+    while at < len(data) and not last:
+        head = int.from_bytes(data[at : at + 3], "little")
+        last, kind, size = head & 1, head >> 1 & 3, head >> 3
         at += 3 + (1 if kind == 1 else size)
         require(at <= len(data), "a block that is cut short")
         ends.append(at)
-        if last:
-            return ends, True
-    return ends, False
+    return ends, bool(last)
 
 
-def parse(data: bytes, begin: int = 0) -> Frame:
-    """The frame that begins at `begin`.
-
-    Raises:
-        FormatError: it is malformed or cut short.
-    """
-    descriptor, content, window, at = header_size(data, begin)
-    blocks, complete = walk(data, at, window)
-    require(complete, "a frame that is cut short")
-    end = blocks[-1] + (4 if descriptor & 4 else 0)
-    require(end <= len(data), "a frame that is cut short")
-    empty = len(blocks) > 1 and blocks[-1] - blocks[-2] == 3
-    return Frame(descriptor, content, window, blocks, empty, end)
-
-
-def unpack_frame(frame: bytes, content: int) -> bytes:
-    """What a frame of a bundle holds, which must be `content` bytes, under the restrictions of FORMAT.md, Frames.
-
-    Raises:
-        FormatError: the frame breaks one of them, or does not decompress.
-    """
-    parsed = parse(frame)
-    require(parsed.end == len(frame), "bytes between frames")
-    require(parsed.descriptor & 0b00011111 == 0b00000100, "a frame's descriptor that no bundle has")
-    require(parsed.content == content, "a frame of another content size")
-    require(parsed.window <= MAX_WINDOW, "a window over its limit")
-    require(len(frame) <= content + content // 256 + 1024, "a frame that is longer than its content allows")
-    try:
-        unpacked = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompress(frame, max_output_size=content)
-    except zstandard.ZstdError as error:
-        raise FormatError(f"a frame that does not decompress: {error}") from error
-    return unpacked
+def frame_at(data: bytes, begin: int) -> Frame:
+    """The frame that begins at `begin`, maybe a skippable one."""
+    head = data[begin : begin + 18]
+    with refusing(zstandard.ZstdError, "no frame"):
+        header, at = zstandard.get_frame_parameters(head), begin + zstandard.frame_header_size(head)
+    if not head.startswith(MAGIC):
+        end = begin + 8 + int.from_bytes(head[4:8], "little")
+        require(end <= len(data), "a skippable frame that is cut short")
+        return Frame(begin, end, [])
+    ends, complete = walk(data, at)
+    end = ends[-1] + 4 * header.has_checksum
+    require(complete and end <= len(data), "a frame that is cut short")
+    return Frame(begin, end, ends, header)
 
 
-def unpack_blob(blob: bytes, limit: int) -> bytes:
-    """What all frames of a blob hold (FORMAT.md, Uncompressed data of a blob): at most `limit` bytes and a block.
+def begins_blob(blob: bytes, at: int = 0) -> bool:
+    """Whether a frame begins here, maybe a skippable one."""
+    return blob.startswith(MAGIC, at) or (blob.startswith(b"\x2a\x4d\x18", at + 1) and blob[at] >> 4 == 5)
 
-    Raises:
-        FormatError: a frame does not decompress to its end.
-    """
+
+def frames_of(blob: bytes) -> list[Frame]:
+    """The frames at the head of a blob."""
+    frames: list[Frame] = []
+    at = 0
+    while begins_blob(blob, at):
+        frames.append(frame_at(blob, at))
+        at = frames[-1].end
+    return frames
+
+
+def feed(unpacker: Any, data: bytes, begin: int, ends: list[int], limit: int) -> bytes:
+    """What a decompressor makes of blocks, one by one, since each makes 128 KiB at most: up to `limit` bytes."""
     out = bytearray()
-    for begin, end, skippable in frames_of(blob):
-        if not skippable:
-            unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_FOREIGN_WINDOW)
-            with unpacker.stream_reader(blob[begin:end], read_across_frames=False) as reader:
-                try:
-                    while part := reader.read(131072):
-                        out += part
-                        require(len(out) <= limit, "more uncompressed data than the index says")
-                except zstandard.ZstdError as error:
-                    raise FormatError(f"a blob that does not decompress: {error}") from error
+    with refusing(zstandard.ZstdError, "what does not decompress"):
+        for end in ends:
+            out += unpacker.decompress(data[begin:end])
+            require(len(out) <= limit, "more uncompressed data than is said")
+            begin = end
     return bytes(out)
 
 
-def frames_of(blob: bytes) -> list[tuple[int, int, bool]]:
-    """Begin and end of each frame at the head of a blob, and whether it is skippable.
+def unpack(data: bytes, frame: Frame, limit: int, window: int = MAX_FOREIGN_WINDOW) -> bytes:
+    """What a frame holds, of at most `limit` bytes; nothing if it is skippable."""
+    ends = sorted({*frame.ends, frame.end}) if frame.ends else []
+    return feed(decompressor(window), data, frame.begin, ends, limit)
 
-    Raises:
-        FormatError: one of them is cut short or malformed.
-    """
-    at = 0
-    found = []
-    while at < len(blob):
-        begin = at
-        if blob[at + 1 : at + 4] == b"\x2a\x4d\x18" and blob[at] >> 4 == 5:
-            at += 8 + int.from_bytes(blob[at + 4 : at + 8], "little")
-            require(at <= len(blob), "a skippable frame that is cut short")
-        elif blob[at : at + 4] == MAGIC:
-            at = parse(blob, at).end
-        else:
-            break
-        found.append((begin, at, blob[begin] >> 4 == 5))
-    return found
+
+def unpack_blob(blob: bytes, limit: int) -> bytes:
+    """What all frames of a blob hold (FORMAT.md, Uncompressed data of a blob), of at most `limit` bytes."""
+    out = bytearray()
+    for frame in frames_of(blob):
+        out += unpack(blob, frame, limit - len(out))
+    return bytes(out)
+
+
+def unpack_member(packed: bytes, content: int) -> bytes:
+    """What a frame of a bundle holds, which must be `content` bytes (FORMAT.md, Frames)."""
+    frame = frame_at(packed, 0)
+    require(frame.ends and frame.end == len(packed), "bytes between frames")
+    require(packed[4] & 0b00011111 == 0b00000100, "a frame's descriptor that no bundle has")
+    require(frame.header.content_size == content, "a frame of another content size")
+    require(len(packed) <= content + content // 256 + 1024, "a frame that is longer than its content allows")
+    return unpack(packed, frame, content, MAX_WINDOW)

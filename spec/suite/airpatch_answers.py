@@ -54,11 +54,12 @@ def _require_refusal(
     trusted: airpatch.TrustedSigners | None,
     is_alone: bool,
 ) -> None:
-    """Have `apply` refuse a bundle as `verify` did; if it is a patch that is alone, for the lack of a base."""
+    """Have `apply` refuse a bundle as `verify` did, or for lack of room, or of a base if it is a patch alone."""
     try:
         airpatch.apply(file, root, trusted=trusted)
     except airpatch.AirpatchError as other:
-        if type(other) is type(error) or (is_alone and isinstance(other, airpatch.BaseMismatch)):
+        lacking = (airpatch.TargetError, airpatch.BaseMismatch) if is_alone else airpatch.TargetError
+        if type(other) is type(error) or isinstance(other, lacking):
             return
         raise AssertionError(f"verify: {error!r}, apply: {other!r}") from error
     raise AssertionError(f"apply takes what verify refuses: {error!r}")

@@ -1,12 +1,19 @@
 """The cases of the suite: what `fixtures/` holds, as requests of the protocol and the answers that they must get."""
 
 import dataclasses
+import fnmatch
 import json
 from pathlib import Path
 from typing import Any
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 DIGESTS = Path(__file__).with_name("digests.json")
+BEYOND = (
+    *("parts/*", "encoders/[!z]*", "vectors/good-layer-frames", "vectors/*corrected-frames", "vectors/*frame-replay*"),
+    *("vectors/layer-frame-decisions-*", "vectors/*-brotli*", "vectors/*-zopfli*", "vectors/layer-views-encoder-*"),
+    *("vectors/layer-encoder-*", "vectors/layer-corrected-other", "vectors/layer-corrected-unknown"),
+)
+"""Cases for which the small set of ENCODERS.md does not suffice."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +25,11 @@ class Case:
     about: str
     request: dict[str, Any]
     expected: dict[str, Any]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a reader of the small set of encoders can judge it."""
+        return not any(fnmatch.fnmatchcase(self.name, pattern) for pattern in BEYOND)
 
 
 def all_cases(scratch: Path) -> list[Case]:

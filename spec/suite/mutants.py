@@ -1,8 +1,9 @@
 """Which checks of a reader some case of the suite needs: `python -m spec.suite.mutants [reader|airpatch] [MODULE ...]`.
 
-Each call of `require` and each `raise` of an error of the reader's own is a check. One at a time is left out, and the
-suite must notice: a case gets another answer, or none. What is not noticed has no vector of its own. Where a library
-has checked, and its error is raised as one of the reader's own, that of the library is let through. Modules are those
+Each call of `require`, each `raise` of an error of the reader's own, and what a `Leaf` of the second reader demands of
+its value is a check. One at a time is left out, and the suite must notice: a case gets another answer, or none. What is
+not noticed has no vector of its own. Where a library has checked, and its error is raised as one of the reader's own
+(`refusing`), that of the library is let through. Modules are those
 of the second reader, or of airpatch's parsers, which then run as plain Python.
 
 Checks are left out by a switch that each of them gets while its module is loaded. A first run of all cases finds by
@@ -110,10 +111,19 @@ class _Switching(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id == "require":
-            left_out = ast.UnaryOp(ast.Not(), self._switch(node, ast.unparse(node)))
-            node.args[0] = ast.BoolOp(ast.Or(), [node.args[0], left_out])
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name == "require":
+            node.args[0] = self._or_left_out(node, node.args[0])
+        elif name == "Leaf" and len(node.args) == 3:
+            holds = ast.Call(node.args[2], [ast.Name("value", ast.Load())], [])
+            value = ast.arguments(posonlyargs=[], args=[ast.arg("value")], kwonlyargs=[], kw_defaults=[], defaults=[])
+            node.args[2] = ast.Lambda(value, self._or_left_out(node, holds))
+        elif name == "refusing":
+            node.args[0] = ast.IfExp(self._switch(node, ast.unparse(node)), node.args[0], ast.Tuple([], ast.Load()))
         return node
+
+    def _or_left_out(self, node: ast.AST, condition: ast.expr) -> ast.expr:
+        return ast.BoolOp(ast.Or(), [condition, ast.UnaryOp(ast.Not(), self._switch(node, ast.unparse(node)))])
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
         before, self.in_handler = self.in_handler, True

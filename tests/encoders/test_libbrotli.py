@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from airpatch.encoders.libbrotli import (
     AVAILABLE,
+    EACH_STREAM,
     QUALITIES,
     VERSION,
     WINDOWS,
@@ -102,3 +103,13 @@ def test_an_unknown_name_is_refused(name: str) -> None:
 def test_names() -> None:
     assert len(brotli_names()) == len(QUALITIES) * len(WINDOWS)
     assert f"libbrotli-{VERSION}-11-22" in brotli_names()
+
+
+@pytest.mark.parametrize(("quality", "told"), [(9, 0), (10, 2_000_000), (11, 2_000_000)])
+def test_slow_qualities_tell_what_they_make(quality: int, told: int) -> None:
+    sizes: list[int] = []
+    encoder = brotli_encoder(brotli_name(quality, 22), sizes.append)
+    encoder.feed(bytes(1_500_000))
+    encoder.feed(bytes(500_000))
+    encoder.finish()
+    assert sum(sizes) == (told and told + EACH_STREAM)

@@ -7,7 +7,14 @@ import zlib
 import pytest
 import zopfli.zlib
 
-from airpatch.encoders.libzopfli import AVAILABLE, zopfli_deflater, zopfli_names
+from airpatch.encoders.libzopfli import (
+    AVAILABLE,
+    EACH_STREAM,
+    USUAL,
+    zopfli_deflater,
+    zopfli_effort,
+    zopfli_names,
+)
 from airpatch.errors import FormatError
 from fixtures.encoders.inputs import inputs
 
@@ -48,3 +55,39 @@ def test_an_unknown_name_is_refused() -> None:
     assert zopfli_names() == (NAME,)
     with pytest.raises(FormatError, match="unknown encoder"):
         zopfli_deflater("zopfli-1.0.3-14")
+
+
+@pytest.mark.parametrize(
+    ("content", "least", "most"),
+    [
+        pytest.param(inputs()["tar"][:50_000], 1, 2, id="usual"),
+        pytest.param(inputs()["noise"][:50_000], 1, 1, id="noise"),
+        pytest.param(bytes(50_000), 1, 2, id="zeros, over which zopfli passes"),
+        pytest.param(bytes(b"ab"[byte & 1] for byte in inputs()["noise"][:50_000]), 8, 16, id="two letters"),
+        pytest.param(b"ab" * 25_000, 20, 32, id="a period of two"),
+    ],
+)
+def test_content_in_which_the_same_is_found_often_takes_more(content: bytes, least: int, most: int) -> None:
+    assert least <= zopfli_effort(content) / (USUAL * len(content)) <= most
+
+
+def test_a_window_before_it_counts() -> None:
+    two = bytes(b"ab"[byte & 1] for byte in inputs()["noise"][:34_000])
+    assert zopfli_effort(two, 32 << 10) > 5 * zopfli_effort(two[32 << 10 :])
+    assert zopfli_effort(two + inputs()["noise"][:40_000], 74_000 - 1000) == USUAL * 1000
+
+
+def test_effort_is_told_before_it_is_made() -> None:
+    def spend(effort: int) -> None:
+        told.append(effort)
+        if len(told) == 2:
+            raise FormatError("enough")
+
+    told: list[int] = []
+    encoder = zopfli_deflater(NAME, spend)
+    encoder.feed(bytes(1_000_000))
+    assert not told
+    encoder.feed(b"x")
+    assert told[0] >= EACH_STREAM + USUAL * 1_000_000
+    with pytest.raises(FormatError, match="enough"):
+        encoder.finish()

@@ -267,6 +267,15 @@ def test_what_is_refused(change: Callable[[Document], None], sample: Builder) ->
     refused(value)
 
 
+def test_signatures_of_an_image_are_in_the_order_of_what_they_sign(sample: Builder) -> None:
+    value = document(sample)
+    image = value["release"]["images"][0]
+    image[3] = sorted([*image[3], [image[2], b"\1" * 32, 9]])
+    assert len(parse_index(msgpack.packb(value)).release.images[0].signatures) == 2
+    image[3].reverse()
+    assert "out of order" in refused(value)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -261,7 +261,8 @@ class Inflater:
         Writes stay inside: before each token there is room for MAX_MATCH bytes, _OVERSHOOT more, and one token. Reads
         do, too: a distance is compared with the uncompressed data there is, the tables cover all indexes, and eight
         bytes are loaded at once only where there are eight. Bits of `acc` above `fill` are those of the input, or zero
-        after its end; a token is committed only if all its bits were there.
+        after its end; a token is committed only if all its bits were there. Literals that one look-up finds are taken
+        one after another while there are enough bits, whatever stands behind them.
         """
         literal: cython.uint = LITERAL << 8
         link: cython.uint = LINK
@@ -274,6 +275,8 @@ class Inflater:
         longest: cython.uint = MAX_MATCH
         marked: cython.uint = LONG_258
         all_bits: cython.ulonglong = _ALL_BITS
+        several: cython.uint = 2 * LITERAL_INDEX  # bits of a literal that one look-up finds, and of the next one
+        whole: cython.uint = 48  # bits of the longest token
 
         token_view: cython.uint[::1] = self._tokens
         literal_view: cython.uint[::1] = self._literals
@@ -312,12 +315,22 @@ class Inflater:
                     acc |= load64(data, at) << fill & all_bits
                     at += (63 - fill) >> 3
                     fill |= 56
+                    entry = literals[acc & literal_mask]
+                    while entry & literal and fill >= several and count + 1 < most:
+                        acc >>= entry & 0xFF
+                        fill -= entry & 0xFF
+                        tokens[count] = out[end] = entry >> 16
+                        count += 1
+                        end += 1
+                        entry = literals[acc & literal_mask]
+                    if fill < whole or end > full:
+                        continue
                 else:
                     while fill < 56 and at < size:
                         acc |= cython.cast(cython.ulonglong, data[at]) << fill
                         at += 1
                         fill += 8
-                entry = literals[acc & literal_mask]
+                    entry = literals[acc & literal_mask]
                 if entry >> 8 & 0xFF == link:
                     entry = literals[(entry >> 16) + (acc >> literal_index & (1 << (entry & 0xFF)) - 1)]
                 used = entry & 0xFF

@@ -15,11 +15,13 @@ from array import array
 
 import cython
 
+from airpatch.zeroed_memory import zeroed_words
+
 if cython.compiled:
-    from cython.cimports.airpatch.byte_access import common
+    from cython.cimports.airpatch.byte_access import common, load64_big
     from cython.cimports.airpatch.prefetch import fetch
 else:
-    from airpatch.byte_access import common
+    from airpatch.byte_access import common, load64_big
     from airpatch.prefetch import fetch
 
 MAX_SOURCE = 1 << 26  # bytes of source in one index, 128 MiB of positions
@@ -27,7 +29,9 @@ MAX_SOURCE = 1 << 26  # bytes of source in one index, 128 MiB of positions
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
 _STEP = cython.declare(cython.int, 2)  # every second position is indexed: nearly as good, half as large
 _SEED = cython.declare(cython.int, 8)  # bytes that a candidate must share
-_AHEAD = cython.declare(cython.longlong, 32)  # bytes from a position to the one whose bucket is asked for meanwhile
+# Bytes from a position to that whose bucket is asked for meanwhile, and to that whose place in the bucket is.
+_FAR = cython.declare(cython.longlong, 64)
+_NEAR = cython.declare(cython.longlong, 32)
 _MULTIPLIER = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 6.4)
 
 _GAIN = cython.declare(cython.longlong, 8)  # bytes that a new diagonal must explain beyond the current one
@@ -54,8 +58,8 @@ class Aligner:
         self._source = source
         self._tries = tries
         self._bits = min(22, max(8, len(source).bit_length() - 2))
-        self._starts = array("I", [0]) * ((1 << self._bits) + 1)
-        self._positions = array("I", [0]) * (max(len(source) - 6, 0) // _STEP)
+        self._starts = zeroed_words((1 << self._bits) + 2)
+        self._positions = zeroed_words(max(len(source) - 6, 0) // _STEP)
         self._fill()
 
     @cython.boundscheck(False)
@@ -64,42 +68,29 @@ class Aligner:
     def _fill(self) -> cython.void:
         """Counting sort of all positions by the hash of the 8 bytes there."""
         source: cython.const[cython.uchar][::1] = self._source
-        starts: cython.uint[::1] = self._starts
-        positions: cython.uint[::1] = self._positions
         seeds: cython.longlong = max(len(source) - 7, 0)
+        if not seeds:
+            return
         shift: cython.int = 64 - self._bits
         slot: cython.ulonglong
-        key: cython.ulonglong
-        coming: cython.ulonglong = 0
         i: cython.longlong
-        buckets: cython.p_uint = cython.address(starts[0]) if cython.compiled else starts
-        # In bounds: i + 7 < len(source), also _AHEAD from there; a hash has `bits` bits; starts[slot] counts to at most
-        # len(positions).
-        key = _first(source, seeds)
-        for i in range(seeds):
-            key = (key << 8 | source[i + 7]) & _MASK64
-            if i + _AHEAD < seeds:
-                coming = (coming << 8 | source[i + _AHEAD + 7]) & _MASK64
-            if not i & 1:
-                fetch(buckets, _hash(coming, shift) + 1)
-                starts[_hash(key, shift) + 1] += 1
-        for slot in range(1, 1 << self._bits):
-            starts[slot] += starts[slot - 1]
-        # starts[slot] is now where a bucket begins; filling moves it to where the next begins, from the end
-        # backwards.
-        key = _first(source, seeds)
-        for i in range(seeds):
-            key = (key << 8 | source[i + 7]) & _MASK64
-            if i + _AHEAD < seeds:
-                coming = (coming << 8 | source[i + _AHEAD + 7]) & _MASK64
-            if not i & 1:
-                fetch(buckets, _hash(coming, shift))
-                slot = _hash(key, shift)
+        starts: cython.p_uint = cython.address(self._starts[0]) if cython.compiled else self._starts
+        positions: cython.p_uint = cython.address(self._positions[0]) if cython.compiled else self._positions
+        last: cython.longlong = seeds - 1
+        # In bounds: i <= last < len(source) - 7; a hash has `bits` bits; starts[slot] counts to at most len(positions).
+        with cython.nogil:
+            for i in range(0, seeds, 2):  # _STEP, as a constant of C
+                fetch(starts, _hash(_load(source, min(i + _FAR, last)), shift) + 2)
+                starts[_hash(_load(source, i), shift) + 2] += 1
+            for slot in range(2, (1 << self._bits) + 2):
+                starts[slot] += starts[slot - 1]
+            # starts[slot + 1] is now where a bucket begins; filling moves it to where that ends.
+            for i in range(0, seeds, 2):  # _STEP, as a constant of C
+                fetch(starts, _hash(_load(source, min(i + _FAR, last)), shift) + 1)
+                fetch(positions, starts[_hash(_load(source, min(i + _NEAR, last)), shift) + 1])
+                slot = _hash(_load(source, i), shift) + 1
                 positions[starts[slot]] = cython.cast(cython.uint, i)
                 starts[slot] += 1
-        for slot in range(1 << self._bits, 0, -1):
-            starts[slot] = starts[slot - 1]
-        starts[0] = 0
 
     @cython.boundscheck(False)
     @cython.wraparound(False)
@@ -373,31 +364,9 @@ class Aligner:
 @cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
-def _first(source: cython.const[cython.uchar][::1], seeds: cython.longlong) -> cython.ulonglong:
-    """Return the first 7 bytes of a source with at least one seed, as the big-endian key that takes one
-    more."""
-    # In bounds: a source with a seed has 8 bytes.
-    key: cython.ulonglong = 0
-    i: cython.int
-    if seeds > 0:
-        for i in range(7):
-            key = key << 8 | source[i]
-    return key
-
-
-@cython.boundscheck(False)
-@cython.wraparound(False)
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
 def _load(data: cython.const[cython.uchar][::1], at: cython.longlong) -> cython.ulonglong:
     # In bounds: callers have 8 bytes from `at` on.
-    key: cython.ulonglong = 0
-    i: cython.int
-    for i in range(8):
-        key = key << 8 | data[at + i]
-    return key
+    return load64_big(cython.address(data[0]) if cython.compiled else data, at)
 
 
 @cython.cfunc

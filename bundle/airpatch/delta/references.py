@@ -90,18 +90,18 @@ class References:
         slot: cython.Py_ssize_t = _slot(address)
         if self._keys[slot] == address ^ self._salt:
             return self._went[slot]
-        low: cython.Py_ssize_t = 0
-        high: cython.Py_ssize_t = self._points
-        middle: cython.Py_ssize_t
-        while low < high:
-            middle = (low + high) >> 1
-            if self._from[middle] <= address:
-                low = middle + 1
-            else:
-                high = middle
-        if low == 0:
+        if self._points == 0 or address < self._from[0]:
             return address
-        return (self._to[low - 1] + (address - self._from[low - 1])) & _MASK64
+        # The last point that is not above the address, found without a branch, which could not be predicted.
+        origins: cython.p_ulonglong = cython.address(self._from[0]) if cython.compiled else self._from
+        last: cython.Py_ssize_t = 0
+        size: cython.Py_ssize_t = self._points
+        half: cython.Py_ssize_t
+        while size > 1:
+            half = size >> 1
+            last += half & -cython.cast(cython.Py_ssize_t, origins[last + half] <= address)
+            size -= half
+        return (self._to[last] + (address - origins[last])) & _MASK64
 
     @cython.cfunc
     @cython.nogil

@@ -36,6 +36,7 @@ cdef extern from "dec/static_init.h" nogil:
 
 cdef class BrotliEncoder:
     cdef BrotliEncoderState *_state
+    cdef object _spend
     cdef object _held
     cdef object _buffer
     cdef unsigned char[::1] _out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cython
 
+from airpatch.encoders.spending import Spend, unbounded
 from airpatch.errors import FormatError
 
 if cython.compiled:
@@ -34,6 +35,11 @@ QUALITIES = range(4, 12)
 WINDOWS = range(10, 23)
 """Logarithms of the window's size; tables for larger ones take above 100 MiB."""
 
+SLOW = 10
+"""The quality from which on it makes about 1 MB/s."""
+EACH_STREAM = 1 << 10
+"""Bytes that it makes at such a quality in the time that a stream takes besides."""
+
 _OUT = cython.declare(cython.size_t, 128 << 10)
 _HELD = 1 << 20
 """Bytes from which libbrotli takes input to be large: below quality 10 it asks how many there are at first."""
@@ -49,11 +55,15 @@ def brotli_names() -> tuple[str, ...]:
     return tuple(_PARAMETERS)
 
 
-def brotli_encoder(name: str) -> BrotliEncoder:
-    """Return a new encoder. Raises FormatError for an unknown name, or if libbrotli is not built in."""
+def brotli_encoder(name: str, spend: Spend = unbounded) -> BrotliEncoder:
+    """Return a new encoder. Raises FormatError for an unknown name, or if libbrotli is not built in.
+
+    At slow qualities `spend` receives how many bytes will be made before they are.
+    """
     if name not in _PARAMETERS:
         raise FormatError(f"unknown encoder {name!r}")
-    return BrotliEncoder(*_PARAMETERS[name])
+    quality, window = _PARAMETERS[name]
+    return BrotliEncoder(quality, window, spend if quality >= SLOW else unbounded)
 
 
 _PARAMETERS = {brotli_name(quality, window): (quality, window) for quality in QUALITIES for window in WINDOWS}
@@ -63,9 +73,10 @@ _PARAMETERS = {brotli_name(quality, window): (quality, window) for quality in QU
 class BrotliEncoder:
     """Makes the stream that libbrotli makes of data given to it at once. Types are in libbrotli.pxd."""
 
-    def __init__(self, quality: int, window: int) -> None:
+    def __init__(self, quality: int, window: int, spend: Spend) -> None:
         if not cython.compiled:
             raise FormatError("libbrotli is not built in")
+        self._spend = spend
         self._held = bytearray()
         self._buffer = bytearray(_OUT)
         self._out = self._buffer
@@ -90,9 +101,11 @@ class BrotliEncoder:
 
     def finish(self) -> bytes:
         """Return the last compressed bytes."""
+        self._spend(EACH_STREAM)
         return self._run(self._held, BROTLI_OPERATION_FINISH)
 
     def _run(self, data: bytearray, operation: int) -> bytes:
+        self._spend(len(data))
         source: cython.const[cython.uchar][::1] = data or b"\0"
         given: cython.p_const_uchar = cython.address(source[0])
         left: cython.size_t = len(data)

@@ -12,6 +12,7 @@ cdef extern from "deflate.h" nogil:
 
 cdef class ZopfliDeflater:
     cdef int _iterations
+    cdef object _spend
     cdef object _held
     cdef size_t _before
     cdef unsigned char _bits

@@ -50,6 +50,7 @@ from airpatch.layers.recipe import (
     section,
     section_count,
 )
+from airpatch.layers.slow_work import SlowWork
 from airpatch.layers.step_sources import chosen_sources, same_layer
 from airpatch.layers.steps import Sizes
 from airpatch.layers.uncompressed import UncompressedLayers
@@ -69,7 +70,10 @@ See = Callable[[Sequence[tuple[int, int, int]]], None]
 
 
 class BlobBuilder:
-    """Carries out single steps. For use by many threads."""
+    """Carries out single steps. For use by many threads.
+
+    What slow encoders are given adds up in `slow_work`; without it, each step is bounded by itself.
+    """
 
     def __init__(
         self,
@@ -78,8 +82,10 @@ class BlobBuilder:
         uncompressed: UncompressedLayers,
         blocks: Executor | None,
         cancellation: Cancellation,
+        slow_work: SlowWork | None = None,
     ) -> None:
         self._content = content
+        self._slow_work = slow_work
         self._uncompressed = uncompressed
         self.decisions = DecisionReader(sizes, content, uncompressed, blocks, cancellation)
         self._sizes = sizes
@@ -227,7 +233,9 @@ class BlobBuilder:
         if file.size != step.expanded:
             raise FormatError(f"has a view of its sources of {file.size} bytes, not {step.expanded}")
         return fold(
-            _whole(_apply(section(patch, recipe, 0), [*sources, file.view()], sizes.target), sizes.target), target
+            _whole(_apply(section(patch, recipe, 0), [*sources, file.view()], sizes.target), sizes.target),
+            target,
+            (self._slow_work or SlowWork()).spend,
         )
 
     def expand(self, description: NestedView, packed: Sequence[View], limit: int, file: ScratchFile) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from airpatch.deflate.decompressor import crc32
 from airpatch.encoders.replicas import Deflater
+from airpatch.encoders.spending import Spend, unbounded
 from airpatch.errors import FormatError
 from airpatch.piece_reader import PieceReader
 from airpatch.views import framings
@@ -44,8 +45,10 @@ class PackedLevel:
         self.entries: dict[int, bytes] = {}
 
 
-def fold(view_bytes: Iterable[bytes], view: View) -> Iterator[bytes]:
+def fold(view_bytes: Iterable[bytes], view: View, spend: Spend = unbounded) -> Iterator[bytes]:
     """Yield what `view`, which must be reversible, was made of; `view_bytes` are those of the view, in pieces.
+
+    `spend` receives what slow encoders are about to do.
 
     Raises FormatError if they do not fit, or a coding is unknown.
     """
@@ -62,7 +65,7 @@ def fold(view_bytes: Iterable[bytes], view: View) -> Iterator[bytes]:
             if out := _put(levels, len(levels), piece):
                 yield out
         if action >= FIRST_CODING:
-            levels.append(PackedLevel(make_packer(view.codings[action - FIRST_CODING], levels[-1])))
+            levels.append(PackedLevel(make_packer(view.codings[action - FIRST_CODING], levels[-1], spend)))
         elif (packer := levels.pop().packer) is not None and (out := _put(levels, len(levels), packer.finish())):
             yield out
     if not pieces.at_end():
@@ -81,13 +84,13 @@ def _put(levels: list[PackedLevel], depth: int, data: bytes) -> bytes:
     return data
 
 
-def make_packer(coding: Coding, parent: PackedLevel) -> Packer:
+def make_packer(coding: Coding, parent: PackedLevel, spend: Spend = unbounded) -> Packer:
     """Return the packer of that coding that begins where `parent` is. Raises FormatError for an unknown one."""
     framing = coding.framing
     if framing in (framings.ENTRY, framings.STREAMED):
-        return _ZipEntry(stream_encoder(coding), framing, parent)
+        return _ZipEntry(stream_encoder(coding, spend), framing, parent)
     if framing in (framings.RAW, framings.GZIP, framings.ZLIB, framings.BROTLI):
-        return _Stream(stream_encoder(coding), framing)
+        return _Stream(stream_encoder(coding, spend), framing)
     if framing not in framings.FRAMINGS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")
     if coding.encoder:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from airpatch.encoders.libbrotli import QUALITIES, WINDOWS, brotli_name
-from airpatch.encoders.libzopfli import AVAILABLE, zopfli_names
+from airpatch.encoders.libbrotli import QUALITIES, SLOW, WINDOWS, brotli_name
+from airpatch.encoders.libzopfli import AVAILABLE, EACH_STREAM, USUAL, zopfli_effort, zopfli_names
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import other_names, usual_names
 from airpatch.errors import FormatError
@@ -35,18 +34,10 @@ LIKELY = tuple(
 """Encoders that write streams within files: libraries, of which only today's versions are met, not pigz or pgzip."""
 
 
-_SLOW = 10
-"""The quality from which on libbrotli makes about 1 MB/s."""
 MAX_SLOW = 32 << 20
-"""Bytes of content that a target will make at such qualities, or that were tried: half a minute."""
-MAX_ZOPFLI = 8 << 20
-"""The same of zopfli, at less than half the speed; content that takes longer than usual counts as more."""
-_USUAL_CHAIN = 512
-"""How many of the places that zopfli looks at usually begin with the same three bytes; it compares them all."""
-_SAMPLE = 32 << 10
-"""Bytes of each piece by which that is told: zopfli's window."""
-_EACH_STREAM = 4 << 10
-"""Bytes that each stream counts as besides: even an empty one takes 3 ms."""
+"""Bytes of content that a target will make by libbrotli at slow qualities, or that were tried: half a minute; and what
+takes zopfli as long.
+"""
 _ZOPFLI_PATIENCE = 3
 """After so many streams that were small enough for zopfli, and not its own, no other is tried."""
 _LIKELY_QUALITIES = (11, 9, 5, 6, 4)
@@ -152,7 +143,7 @@ class _BrotliProver:
             if not reader.knows(Coding(level.framing, name)):
                 reader.note_unknown(Coding(level.framing, name))
                 return None
-            if quality >= _SLOW:
+            if quality >= SLOW:
                 if self._room < level.size:
                     continue
                 self._room -= level.size
@@ -170,13 +161,13 @@ class _ZopfliProver:
 
     def __init__(self, pause: Callable[[], None]) -> None:
         self._pause = pause
-        self._room = MAX_ZOPFLI
+        self._room = MAX_SLOW
         self._failed = 0
 
     def encoder(self, level: FoundLevel, packed: memoryview, reader: ViewReader) -> str | None:
         """Return the name of the encoder that makes a stream and that `reader` knows, None if there is none."""
         (name,) = zopfli_names()
-        if not AVAILABLE or self._failed == _ZOPFLI_PATIENCE or self._room < level.size:
+        if not AVAILABLE or self._failed == _ZOPFLI_PATIENCE or self._room < USUAL * level.size:
             return None
         effort = _zopfli_effort(packed)
         if effort is None or effort > self._room:
@@ -194,24 +185,15 @@ class _ZopfliProver:
 
 
 def _zopfli_effort(packed: memoryview) -> int | None:
-    """Return how many bytes of usual content take zopfli as long as those of a deflate stream; None if the stream is
-    not smaller than that of zlib at its highest level.
+    """Return what zopfli takes for the content of a deflate stream; None if the stream is not smaller than that of zlib
+    at its highest level.
     """
     best = zlib.compressobj(9, zlib.DEFLATED, -15)
-    size = 0
-    samples = []
+    size, effort = 0, EACH_STREAM
     for piece, _ in inflate(packed, 0, framings.RAW):
         size += len(best.compress(piece))
-        samples.append((len(piece), piece[:_SAMPLE]))
-    if len(packed) >= size + len(best.flush()):
-        return None
-    return _EACH_STREAM + sum(length * max(_chain(sample), _USUAL_CHAIN) // _USUAL_CHAIN for length, sample in samples)
-
-
-def _chain(content: bytes) -> int:
-    """Return how many places in `content` begin with the same three bytes as one of them, on average."""
-    counts = Counter(zip(content, content[1:], content[2:], strict=False))
-    return sum(count * count for count in counts.values()) // max(len(content), 1)
+        effort += zopfli_effort(piece)
+    return None if len(packed) >= size + len(best.flush()) else effort
 
 
 def _brotli_window(first: int) -> int:
