@@ -25,18 +25,19 @@ class Bundle:
     unsupported: str = ""
 
 
-def read(
-    data: bytes, base: dict[bytes, bytes] | None, allowed_signers: str | None = None, now: float | None = None
-) -> Bundle:
-    """Read a bundle; `base` has what the target has. Without one, steps are carried out as far as they can be."""
+def read(data: bytes, base: dict[bytes, bytes] | None, signers: str | None = None, now: float | None = None) -> Bundle:
+    """Read a bundle; `base` has what the target has. Without one, steps are carried out as far as they can be.
+
+    One of the allowed signers must have signed it, if they are given; `now` is seconds since 1970, if not the clock's.
+    """
     now = time.time() if now is None else now
     archive = Archive(data)
     index_bytes = archive.index(MAX_INDEX)
     bundle = Bundle(parse_index(index_bytes))
     index = bundle.index
     signatures = _signatures(archive)
-    if allowed_signers is not None:
-        sshsig.require_signer(index_bytes, signatures, allowed_signers)
+    if signers is not None:
+        sshsig.require_signer(index_bytes, signatures, signers)
     require(not 0 < index.expires <= now, "a release that has expired", TrustError)
     if base is not None:
         _require_base(index, base)

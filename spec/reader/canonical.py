@@ -24,8 +24,8 @@ class Leaf(NamedTuple):
 
 VERSION = Leaf(int, "version that is known", lambda value: value == 1)
 DIGEST = Leaf(bytes, "digest of 32 bytes", lambda value: len(value) == 32)
-SIZE = Leaf(int, "size up to its limit", lambda value: value < 2**63)
-UINT = Leaf(int, "number")
+SIZE = Leaf(int, "size up to its limit", lambda value: 0 <= value < 2**63)
+UINT = Leaf(int, "number that is not negative", lambda value: value >= 0)
 BYTES = Leaf(bytes, "bytes")
 TEXT = Leaf(str, "text")
 

@@ -151,11 +151,11 @@ def _read_header(bits: Bits) -> bytes:
     while left > 0:
         symbol = code.read(bits)
         runs.append(symbol if symbol < 16 else (16, 20, 28)[symbol - 16] + bits.take((2, 3, 7)[symbol - 16]))
-        left -= size_of_run(runs[-1])
+        left -= run_size(runs[-1])
     return bytes([*head, *lengths, *runs])
 
 
-def size_of_run(run: int) -> int:
+def run_size(run: int) -> int:
     """How many code lengths a run gives (DEFLATE.md, Codes)."""
     return 1 if run < 16 else run - 13 if run < 20 else run - 17
 
@@ -173,7 +173,7 @@ def lengths_of(header: bytes) -> tuple[list[int], list[int]]:
     lengths: list[int] = []
     for run in header[22:]:
         require(lengths or not 16 <= run < 20, "a length repeated that is not there")
-        lengths += [run if run < 16 else lengths[-1] if run < 20 else 0] * size_of_run(run)
+        lengths += [run if run < 16 else lengths[-1] if run < 20 else 0] * run_size(run)
     literals = header[0] + 257
     require(len(lengths) == literals + header[1] + 1, "runs that do not add up")
     return lengths[:literals], lengths[literals:]

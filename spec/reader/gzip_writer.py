@@ -3,19 +3,7 @@
 from . import decisions, huffman
 from .cursor import Cursor
 from .decisions import FINAL, MAX_PIECE, MAX_TAIL, MEMBER, MORE, NO_RANK, ODD, PIECE, TAIL, TRAILER, WRITTEN
-from .deflate import (
-    DYNAMIC,
-    FIXED_LENGTHS,
-    ORDER,
-    STORED,
-    Code,
-    Token,
-    coded,
-    coded_run,
-    codes,
-    lengths_of,
-    size_of_run,
-)
+from .deflate import DYNAMIC, FIXED_LENGTHS, ORDER, STORED, Code, Token, coded, coded_run, codes, lengths_of, run_size
 from .errors import IntegrityError, refusing, require
 from .gzip_file import MAX_HEADER, sums
 
@@ -164,7 +152,7 @@ class _Writer:
         while left > 0:
             header += self.layout.take(1)
             require(header[-1] <= 155, "a run that is none")
-            left -= size_of_run(header[-1])
+            left -= run_size(header[-1])
         return bytes(header)
 
     def _header(self, header: bytes) -> tuple[list[int], list[int]]:

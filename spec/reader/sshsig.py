@@ -66,7 +66,7 @@ def require_signer(message: bytes, signatures: list[bytes], allowed_signers: str
             return
         except TrustError:
             continue
-    require(False, "nobody who is allowed signed it", TrustError)
+    raise TrustError("nobody who is allowed signed it")
 
 
 def signer(message: bytes, armored: bytes, allowed_signers: str) -> str:
@@ -88,8 +88,7 @@ def signer(message: bytes, armored: bytes, allowed_signers: str) -> str:
             raise Unsupported("lines of allowed signers with certificates or times")
         _verify(message, signature)
         return str(words[0])
-    require(False, "a signature by nobody who is allowed", TrustError)
-    return ""
+    raise TrustError("a signature by nobody who is allowed")
 
 
 def _verify(message: bytes, signature: Signature) -> None:
@@ -103,9 +102,7 @@ def _verify(message: bytes, signature: Signature) -> None:
         if isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(proper, signed)
         elif isinstance(key, rsa.RSAPublicKey):
-            require(
-                algorithm in (b"rsa-sha2-256", b"rsa-sha2-512"), "RSA of a hash that counts for nothing", TrustError
-            )
+            require(algorithm in (b"rsa-sha2-256", b"rsa-sha2-512"), "RSA with another hash", TrustError)
             key.verify(proper, signed, padding.PKCS1v15(), _HASHES[algorithm[-3:]])
         elif isinstance(key, ec.EllipticCurvePublicKey):
             first, second, _ = _strings(proper, 2)
