@@ -85,7 +85,7 @@ def _read_contents(archive: Archive, bundle: Bundle) -> None:
     stored = [blob for blob in index.blobs if blob.disposition == STORED]
     data = [(path, digest, size) for path, (digest, size) in signature_members(index.images).items()]
     data += [(blob_path(blob), blob.digest, blob.size) for blob in stored if not blob.is_manifest]
-    data += [(f".airpatch/patches/{step.digest.hex()}", step.patch, step.patch_size) for step in index.steps]
+    data += [(f".airpatch/patches/{number}", step.patch, step.patch_size) for number, step in enumerate(index.steps, 1)]
     manifests = [(blob_path(blob), blob.digest, blob.size) for blob in stored if blob.is_manifest]
     kept = {blob.digest for blob in stored}
     for section in (data, manifests):
