@@ -91,6 +91,8 @@ COMPILED: list[str] = [
     "airpatch.encoders.precedent",
     "airpatch.encoders.zlib_match",
     "airpatch.encoders.zlib_window",
+    "airpatch.encoders.zlibng_match",
+    "airpatch.encoders.zlibng_window",
     "airpatch.encoders.zstd_alignment",
     "airpatch.encoders.zstd_codes",
     "airpatch.encoders.zstd_columns",

@@ -2,17 +2,20 @@
 
 `python -m bench.full TREE` takes a tree of `dir:` images, by default the small one in `fixtures/`. Caches are warm.
 The last column says how many times as long as that command the first one takes: above 1, airpatch is slower.
+With `--earlier`, commit e486880, which `bench/earlier.py` builds, takes its turn beside airpatch.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from bench.run import PROJECT, airpatch, compare, emptied, scratch, shell
+from bench.earlier import COMMIT, earlier, earlier_tree
+from bench.run import PROJECT, Command, airpatch, compare, emptied, scratch, shell
 
 EXAMPLE = PROJECT / "fixtures" / "images" / "r2"
 
@@ -46,14 +49,32 @@ def _text(path: Path, digest: str) -> None:
 
 
 def main() -> None:
-    tree = Path(sys.argv[1]) if len(sys.argv) > 1 else EXAMPLE
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tree", type=Path, nargs="?", default=EXAMPLE)
+    parser.add_argument("--earlier", action="store_true", help=f"measure commit {COMMIT}, too")
+    args = parser.parse_args()
+    tree = args.tree
+    built = earlier_tree() if args.earlier else None
+
     with scratch() as place:
         images = place / "images"
         subprocess.run(["cp", "-a", tree, images], check=True)
         storage = place / "storage"
         seed_way(images, storage)
         bundle, zst, gz = place / "a.tar.zst", place / "b.tar.zst", place / "c.tar.gz"
-        create = airpatch("airpatch create", "create", images, "-o", bundle, "-q", prepare=emptied(bundle))
+        root, plain = place / "root", place / "plain"
+
+        def in_turns(name: str, *words: str | Path, writes: Path | None = None) -> list[Command]:
+            """The command line, and that of the earlier commit with files of its own."""
+            prepare = emptied(writes) if writes else emptied()
+            commands = [airpatch(f"airpatch {name}", *words, prepare=prepare)]
+            if built:
+                theirs = [_of_earlier(word) if isinstance(word, Path) and word != images else word for word in words]
+                emptied_theirs = emptied(_of_earlier(writes)) if writes else emptied()
+                commands.append(earlier(built, f"{name} of {COMMIT}", *theirs, prepare=emptied_theirs))
+            return commands
+
+        create = in_turns("create", "create", images, "-o", bundle, "-q", writes=bundle)
         tar_zstd = shell("tar | zstd -T0 -3", f"tar -C {storage} -cf - . | zstd -T0 -3 -q -o {zst}", emptied(zst))
         linked, seeded = place / "linked", place / "seeded.tar.zst"
         seed = shell(
@@ -63,28 +84,24 @@ def main() -> None:
             emptied(linked, seeded),
         )
         print("create:")
-        compare([create, tar_zstd, seed], times=14)
+        compare([*create, tar_zstd, seed], times=14)
         print("create against gzip:")
         tar_gzip = shell("tar | gzip", f"tar -C {storage} -cf - . | gzip > {gz}", emptied(gz))
-        compare([create, tar_gzip], times=1)
+        compare([create[0], tar_gzip], times=1)
         print("apply into an empty root, on disk at the end:")
-        root, plain = place / "root", place / "plain"
-        compare(
-            [
-                airpatch("airpatch apply", "apply", bundle, "--root", root, "-q", prepare=emptied(root)),
-                shell(
-                    "tar --zstd -xf, sync -f",
-                    f"mkdir {plain}; tar --zstd -xf {zst} -C {plain}; sync -f {plain}",
-                    emptied(plain),
-                ),
-            ],
-            times=14,
-        )
+        extract = f"mkdir {plain}; tar --zstd -xf {zst} -C {plain}; sync -f {plain}"
+        apply = in_turns("apply", "apply", bundle, "--root", root, "-q", writes=root)
+        compare([*apply, shell("tar --zstd -xf, sync -f", extract, emptied(plain))], times=14)
         print("sizes:")
         for path in (bundle, zst, gz):
             print(f"  {path.name:<12}{path.stat().st_size:>14,} bytes")
         print("start:")
-        compare([airpatch("airpatch --help", "--help"), airpatch("airpatch inspect", "inspect", bundle)])
+        compare(in_turns("--help", "--help"), times=14)
+        compare(in_turns("inspect", "inspect", bundle), times=14)
+
+
+def _of_earlier(path: Path) -> Path:
+    return path.with_name(f"{COMMIT}-{path.name}")
 
 
 if __name__ == "__main__":

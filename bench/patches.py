@@ -3,20 +3,22 @@
 `python -m bench.patches OLD NEW` takes two trees of `dir:` images, by default the small ones in `fixtures/`. `xdelta3`,
 `bsdiff` and `zstd --patch-from` get the pairs of changed gzip layers that `airpatch` chose, compressed and unpacked;
 unpacked, they lose the digest. bsdiff gets pairs of at most 64 MB, since it takes 17 times their size in memory.
+With `--earlier`, commit e486880, which `bench/earlier.py` builds, takes its turn beside airpatch.
 """
 
 from __future__ import annotations
 
+import argparse
 import filecmp
 import shutil
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import pieces
+from bench.earlier import COMMIT, earlier, earlier_tree
 from bench.run import PROJECT, Command, Run, airpatch, compare, emptied, measure, scratch, shell
 
 EXAMPLES = [PROJECT / "fixtures" / "images" / release for release in ("r1", "r2")]
@@ -34,38 +36,70 @@ class Pair:
 
 
 def main() -> None:
-    old, new = (Path(argument) for argument in sys.argv[1:3]) if len(sys.argv) > 2 else EXAMPLES
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("old", type=Path, nargs="?", default=EXAMPLES[0])
+    parser.add_argument("new", type=Path, nargs="?", default=EXAMPLES[1])
+    parser.add_argument("--times", type=int, default=1, help="turns that count for each effort (default: 1)")
+    parser.add_argument("--earlier", action="store_true", help=f"measure commit {COMMIT}, too")
+    args = parser.parse_args()
     with scratch() as place:
-        base, patch, root = place / "old.tar.zst", place / "patch.tar.zst", place / "root"
-        measure(airpatch("create", "create", old, "-o", base, "-q"))
-
-        def installed() -> None:
-            emptied(root)()
-            measure(airpatch("apply", "apply", base, "--root", root, "-q"))
-
+        sides = [Side(place / "ours")]
+        if args.earlier:
+            sides.append(Side(place / COMMIT, earlier_tree()))
+        for side in sides:
+            side.folder.mkdir()
+            measure(side.command("create", args.old, "-o", side.base, "-q"))
         print("whole blobs:")
-        whole = place / "whole.tar.zst"
-        compare(
-            [airpatch("diff --no-layer-patches", "diff", "--base", base, new, "-o", whole, "-q", "--no-layer-patches")]
-        )
+        whole, patch = place / "whole.tar.zst", sides[0].patch
+        diff = ["diff", "--base", sides[0].base, args.new, "-o", whole, "-q", "--no-layer-patches"]
+        compare([airpatch("diff --no-layer-patches", *diff)])
         blobs, copied = place / "blobs", place / "copied"
         stored_blobs(whole, blobs)
-        compare(
-            [
-                airpatch("apply", "apply", whole, "--root", root, "-q", prepare=installed),
-                shell("cp of its blobs, sync -f", f"cp -r {blobs} {copied}; sync -f {copied}", emptied(copied)),
-            ]
-        )
+        cp = shell("cp of its blobs, sync -f", f"cp -r {blobs} {copied}; sync -f {copied}", emptied(copied))
+        compare([sides[0].apply(whole), cp])
         print(f"  {whole.stat().st_size:,} bytes")
         for effort in ("fast", "default", "best"):
             print(f"layer patches, --effort {effort}:")
-            command: list[str | Path] = ["diff", "--base", base, new, "-o", patch, "-q", "--effort", effort]
-            compare([airpatch(f"diff --effort {effort}", *command)], 1)
-            compare([airpatch("apply", "apply", patch, "--root", root, "-q", prepare=installed)], 1)
+            compare([side.diff(args.new, effort) for side in sides], args.times)
+            compare([side.apply(side.patch) for side in sides], args.times)
             print(f"  {patch.stat().st_size:,} bytes; {uncompressed(patch):,} bytes of changed uncompressed content")
-        pairs = find_pairs(patch, old, new, place)
+        pairs = find_pairs(patch, args.old, args.new, place)
         for name, line in TOOLS.items():
             compare_tool(name, line, pairs, place)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of those that are compared, with its files in `folder`: airpatch, or the commit that is in `built`."""
+
+    folder: Path
+    built: Path | None = None
+
+    @property
+    def base(self) -> Path:
+        return self.folder / "old.tar.zst"
+
+    @property
+    def patch(self) -> Path:
+        return self.folder / "patch.tar.zst"
+
+    def command(self, *words: str | Path, prepare: Callable[[], None] = lambda: None) -> Command:
+        if self.built:
+            return earlier(self.built, f"{words[0]} of {COMMIT}", *words, prepare=prepare)
+        return airpatch(str(words[0]), *words, prepare=prepare)
+
+    def diff(self, new: Path, effort: str) -> Command:
+        return self.command("diff", "--base", self.base, new, "-o", self.patch, "-q", "--effort", effort)
+
+    def apply(self, patch: Path) -> Command:
+        """Applies the patch to a root that has nothing but the old release."""
+        root = self.folder / "root"
+
+        def installed() -> None:
+            emptied(root)()
+            measure(self.command("apply", self.base, "--root", root, "-q"))
+
+        return self.command("apply", patch, "--root", root, "-q", prepare=installed)
 
 
 def stored_blobs(patch: Path, folder: Path) -> None:

@@ -60,11 +60,11 @@ def layer_patches() -> Iterator[tuple[Surroundings, bytes]]:
         with contextlib.suppress(AirpatchError):
             bundle = read_bundle(frame_reader("file", vector), jobs=1)
             known = {each.digest: each.uncompressed_size for each in bundle.index.sources}
-            for step in bundle.index.steps:
+            for number, step in enumerate(bundle.index.steps, 1):
                 if set(step.sources) <= set(known) and max(step.size, step.uncompressed_size, step.expanded) <= 1 << 20:
                     sources = tuple((bundle.members[registry.blob_path(each)], known[each]) for each in step.sources)
                     around = Surroundings(step.size, step.uncompressed_size, step.expanded, sources)
-                    yield around, bundle.members[f"{layout.PATCHES}/{step.digest.hex}"]
+                    yield around, bundle.members[f"{layout.PATCHES}/{number}"]
 
 
 def signed() -> Iterator[tuple[str, bytes]]:

@@ -1,9 +1,9 @@
-"""Print digests of what codecs of zstd, brotli and zopfli make of the inputs in `fixtures/encoders`, a line each.
+"""Print digests of what codecs of zstd, zlib-ng, brotli and zopfli make of inputs in `fixtures/encoders`, a line each.
 
 `try_aarch64.sh` compares those of two architectures, `try_musl.sh` those of two C libraries. There are the replicas of
-klauspost/compress, of which level best reckons in floating point; libzstd of each version, with and without workers;
-the decisions of zstd files beside older ones, which must also give the file again; and libbrotli and zopfli, which
-reckon in floating point, too.
+klauspost/compress, of which level best reckons in floating point, and of zlib-ng; libzstd of each version, with and
+without workers; the decisions of zstd files beside older ones, which must also give the file again; and libbrotli and
+zopfli, which reckon in floating point, too.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from airpatch.delta.encoder import encode
 from airpatch.encoders.libbrotli import QUALITIES, brotli_encoder, brotli_name
 from airpatch.encoders.libzopfli import zopfli_deflater, zopfli_names
 from airpatch.encoders.libzstd import VERSIONS
+from airpatch.encoders.replicas import deflater, other_names
 from airpatch.encoders.zstd_decisions import Covers, emit, parse
 from airpatch.encoders.zstd_replicas import frame_encoder, libzstd_name, zstd_names
 from fixtures.encoders.inputs import CUTS, inputs
@@ -43,6 +44,11 @@ def main() -> None:
         _print(f"{name} flushed", compress(name, inputs()["mixed"], CUTS))
     for name in _REPLAYED:
         _print(f"{name} replayed", replayed(name))
+    for name in other_names():
+        if name.startswith("zlib-ng-"):
+            for label in (*_INPUTS, "tar"):
+                encoder = deflater(name)
+                _print(f"{name} {label}", encoder.feed(inputs()[label]) + encoder.finish())
     for quality in QUALITIES:
         for label in (*_INPUTS, "tar"):
             data = inputs()[label]
@@ -50,8 +56,8 @@ def main() -> None:
             _print(f"brotli {quality} {label}", encoder.feed(data) + encoder.finish())
     for name in zopfli_names():
         for label in (*_INPUTS, "tar"):
-            deflater = zopfli_deflater(name)
-            _print(f"{name} {label}", deflater.feed(inputs()[label]) + deflater.finish())
+            zopfli = zopfli_deflater(name)
+            _print(f"{name} {label}", zopfli.feed(inputs()[label]) + zopfli.finish())
 
 
 def compress(name: str, data: bytes, cuts: tuple[int, ...] = ()) -> bytes:

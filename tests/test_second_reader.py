@@ -51,6 +51,15 @@ def test_a_wrong_answer_is_told_from_a_right_one(tmp_path: Path) -> None:
     assert "| delta | 0 | 0 |" in run.table(results)
 
 
+def test_a_reader_of_the_small_set_may_lack_what_is_beyond_it_alone(tmp_path: Path) -> None:
+    idle = tmp_path / "idle.py"
+    idle.write_text('import sys\nfor line in sys.stdin: print(\'{"verdict": "unsupported", "why": "all"}\')\n')
+    results = run.run([sys.executable, str(idle)], lambda case: case.group == "encoders", small=True)
+    outcomes = {result.case.name: result.outcome for result in results}
+    assert outcomes["encoders/zlib-6"] == "wrong"
+    assert outcomes["encoders/go1-flate-6"] == outcomes["encoders/magic-1"] == "unsupported"
+
+
 def test_the_second_reader_shares_no_code_with_airpatch() -> None:
     for path in sorted((ROOT / "spec" / "reader").glob("*.py")):
         assert len(path.read_text().splitlines()) < 400, path

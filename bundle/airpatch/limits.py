@@ -40,7 +40,7 @@ LISTING = Limit("listing", 16 << 20, "bytes", "what lists images: index.json, ma
 """10,000 images take 4 MiB."""
 UNPACKED = Limit("unpacked", 4 << 30, "bytes", "a layer, decompressed, beyond 64 times the size of its blob")
 """Layers of programs become 2 to 6 times as large, those of zeros 1,000 times and more."""
-SLOW = Limit("slow", 512 << 20, "bytes", "what layer patches of a bundle leave to slow encoders")
+SLOW = Limit("slow", 64 << 20, "bytes", "what a layer patch leaves to slow encoders")
 """Content made by libbrotli at qualities 10 and 11: about six minutes. What zopfli takes longer for counts as more."""
 RECEIPTS = Limit("receipts", 64 << 20, "bytes", "all receipts of a root, which are held in memory")
 """1,000 releases of 200 images each; they take six times as much memory."""

@@ -57,22 +57,15 @@ def _signature(file: str, signature: str, signers: str) -> dict[str, Any]:
     return {"signer": sshsig.signer(Path(file).read_bytes(), armored, Path(signers).read_text())}
 
 
-_KINDS: dict[str, Callable[..., dict[str, Any]]] = {
-    "bundle": _bundle,
-    "delta": _delta,
-    "decisions": _decisions,
-    "encoder": _encoder,
-    "signature": _signature,
-}
-
-
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """The answer to one request."""
+    kinds: dict[str, Callable[..., dict[str, Any]]]
+    kinds = {"bundle": _bundle, "delta": _delta, "decisions": _decisions, "encoder": _encoder, "signature": _signature}
     kind = request.pop("kind")
-    if kind not in _KINDS:
+    if kind not in kinds:
         return {"verdict": "unsupported", "why": kind}
     try:
-        return {"verdict": "accept", **_KINDS[kind](**request)}
+        return {"verdict": "accept", **kinds[kind](**request)}
     except Refusal as refusal:
         return {"verdict": "refuse", "class": type(refusal).__name__, "why": str(refusal)}
     except Unsupported as lacking:

@@ -25,32 +25,32 @@ class Bundle:
     unsupported: str = ""
 
 
-def read(
-    data: bytes, base: dict[bytes, bytes] | None, allowed_signers: str | None = None, now: float | None = None
-) -> Bundle:
-    """Read a bundle; `base` has what the target has. Without one, steps are carried out as far as they can be."""
+def read(data: bytes, base: dict[bytes, bytes] | None, signers: str | None = None, now: float | None = None) -> Bundle:
+    """Read a bundle; `base` has what the target has. Without one, steps are carried out as far as they can be.
+
+    One of the allowed signers must have signed it, if they are given; `now` is seconds since 1970, if not the clock's.
+    """
     now = time.time() if now is None else now
     archive = Archive(data)
     index_bytes = archive.index(MAX_INDEX)
     bundle = Bundle(parse_index(index_bytes))
     index = bundle.index
     signatures = _signatures(archive)
-    if allowed_signers is not None:
-        sshsig.require_signer(index_bytes, signatures, allowed_signers)
+    if signers is not None:
+        sshsig.require_signer(index_bytes, signatures, signers)
     require(not 0 < index.expires <= now, "a release that has expired", TrustError)
     if base is not None:
         _require_base(index, base)
         bundle.blobs = {blob.digest: base[blob.digest] for blob in index.blobs if blob.disposition == LEFT_OUT}
     _read_contents(archive, bundle)
+    links: list[tuple[str, bytes]] = []
     if all(blob.digest in bundle.blobs for blob in index.blobs if blob.is_manifest):
         manifests = Manifests(index, bundle.blobs)
-        has_links = not index.bases and all(blob.disposition == STORED for blob in index.blobs)
-        links = manifests.links() if has_links else []
-    else:
-        links = []
-    section = [member(path, len(content)) for path, content in links]
-    expected = [*(content for _, content in links), b""]
-    require(list(archive.section([*section, END])) == expected, "links that do not follow from the manifests")
+        if not index.bases and all(blob.disposition == STORED for blob in index.blobs):
+            links = manifests.links()
+    found = archive.section([*(member(path, len(content)) for path, content in links), END])
+    right = all(content == one for content, one in zip(found, [*dict(links).values(), b""], strict=True))
+    require(right, "links that do not follow from the manifests")
     require(archive.content_size() < 0, "a frame behind the end of the archive")
     _carry_out(bundle, base or {})
     return bundle
@@ -85,7 +85,7 @@ def _read_contents(archive: Archive, bundle: Bundle) -> None:
     stored = [blob for blob in index.blobs if blob.disposition == STORED]
     data = [(path, digest, size) for path, (digest, size) in signature_members(index.images).items()]
     data += [(blob_path(blob), blob.digest, blob.size) for blob in stored if not blob.is_manifest]
-    data += [(f".airpatch/patches/{step.digest.hex()}", step.patch, step.patch_size) for step in index.steps]
+    data += [(f".airpatch/patches/{number}", step.patch, step.patch_size) for number, step in enumerate(index.steps, 1)]
     manifests = [(blob_path(blob), blob.digest, blob.size) for blob in stored if blob.is_manifest]
     kept = {blob.digest for blob in stored}
     for section in (data, manifests):

@@ -24,8 +24,8 @@ class Leaf(NamedTuple):
 
 VERSION = Leaf(int, "version that is known", lambda value: value == 1)
 DIGEST = Leaf(bytes, "digest of 32 bytes", lambda value: len(value) == 32)
-SIZE = Leaf(int, "size up to its limit", lambda value: value < 2**63)
-UINT = Leaf(int, "number")
+SIZE = Leaf(int, "size up to its limit", lambda value: 0 <= value < 2**63)
+UINT = Leaf(int, "number that is not negative", lambda value: value >= 0)
 BYTES = Leaf(bytes, "bytes")
 TEXT = Leaf(str, "text")
 
@@ -55,11 +55,9 @@ def check(value: Any, form: Any) -> None:
         require(type(value) is dict and list(value) == list(form), f"other fields than {', '.join(form)}")
         for key, one in form.items():
             check(value[key], one)
-    elif isinstance(form, tuple):
-        require(type(value) is list and len(value) == len(form), "a list of another length, or none")
-        for each, one in zip(value, form, strict=True):
-            check(each, one)
     else:
         require(type(value) is list, "no list")
-        for each in value:
-            check(each, form[0])
+        forms = form if isinstance(form, tuple) else form * len(value)
+        require(len(value) == len(forms), "a list of another length")
+        for each, one in zip(value, forms, strict=True):
+            check(each, one)

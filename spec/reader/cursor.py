@@ -35,6 +35,17 @@ class Cursor:
                 return value
             shift += 7
 
+    def varint(self, limit: int) -> int:
+        """A number of DEFLATE.md, in five bytes at most, up to the limit."""
+        value = shift = 0
+        byte = 0x80
+        while byte & 0x80:
+            require(shift < 35, "a number of more than five bytes")
+            byte = self.take(1)[0]
+            value, shift = value | (byte & 0x7F) << shift, shift + 7
+        require(value <= limit, "a number over its limit")
+        return value
+
     def count(self) -> int:
         """A count of DEFLATE.md: bytes 255, and one below."""
         total = 0

@@ -37,9 +37,9 @@ class Ranks:
         return NO_RANK
 
     def distance(self, at: int, length: int, rank: int, begin: int) -> int:
-        """The distance of a match of this rank, 0 if the walk does not reach it."""
+        """The distance of a match of this rank (IndexError if the walk does not reach it)."""
         places = [place for place in self._walk(at, begin) if self._is_same(place, at, length)]
-        return at - places[rank] if rank < len(places) else 0
+        return at - places[rank]
 
     def _is_same(self, place: int, at: int, length: int) -> bool:
         return self.content[place : place + length] == self.content[at : at + length]

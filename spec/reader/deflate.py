@@ -52,8 +52,8 @@ class Bits:
 
     def fill(self, count: int) -> None:
         """Hold so many bits, if there are."""
-        while self.count < count and self.at < len(self.data):
-            part = self.data[self.at : self.at + 8]
+        if self.count < count:
+            part = self.data[self.at : self.at + max(8, (count - self.count + 7) // 8)]
             self.held |= int.from_bytes(part, "little") << self.count
             self.at, self.count = self.at + len(part), self.count + 8 * len(part)
 
@@ -66,11 +66,12 @@ class Bits:
         return value
 
     def align(self) -> int:
-        """The bits up to the next byte; the position is then that of this byte."""
-        padding = self.take(self.count % 8)
-        self.at -= self.count // 8
-        self.held = self.count = 0
-        return padding
+        """The bits up to the next byte."""
+        return self.take(self.count % 8)
+
+    def take_bytes(self, count: int) -> bytes:
+        """The next bytes, which begin with the next bit."""
+        return self.take(8 * count).to_bytes(count, "little")
 
 
 class Decoder:
@@ -111,12 +112,9 @@ def read_block(bits: Bits, out: bytearray, begin: int) -> Block:
     block = Block(final=bool(bits.take(1)), kind=bits.take(2))
     if block.kind == STORED:
         block.padding = bits.align()
-        head, bits.at = bits.data[bits.at : bits.at + 4], bits.at + 4
-        block.size = int.from_bytes(head[:2], "little")
-        require(block.size ^ 0xFFFF == int.from_bytes(head[2:], "little"), "a stored block whose sizes differ")
-        out += bits.data[bits.at : bits.at + block.size]
-        bits.at += block.size
-        require(bits.at <= len(bits.data), "a deflate stream that is cut short")
+        block.size = bits.take(16)
+        require(block.size ^ 0xFFFF == bits.take(16), "a stored block whose sizes differ")
+        out += bits.take_bytes(block.size)
         return block
     require(block.kind in (FIXED, DYNAMIC), "a block of the reserved type")
     if block.kind == DYNAMIC:
@@ -153,11 +151,11 @@ def _read_header(bits: Bits) -> bytes:
     while left > 0:
         symbol = code.read(bits)
         runs.append(symbol if symbol < 16 else (16, 20, 28)[symbol - 16] + bits.take((2, 3, 7)[symbol - 16]))
-        left -= size_of_run(runs[-1])
+        left -= run_size(runs[-1])
     return bytes([*head, *lengths, *runs])
 
 
-def size_of_run(run: int) -> int:
+def run_size(run: int) -> int:
     """How many code lengths a run gives (DEFLATE.md, Codes)."""
     return 1 if run < 16 else run - 13 if run < 20 else run - 17
 
@@ -175,7 +173,7 @@ def lengths_of(header: bytes) -> tuple[list[int], list[int]]:
     lengths: list[int] = []
     for run in header[22:]:
         require(lengths or not 16 <= run < 20, "a length repeated that is not there")
-        lengths += [run if run < 16 else lengths[-1] if run < 20 else 0] * size_of_run(run)
+        lengths += [run if run < 16 else lengths[-1] if run < 20 else 0] * run_size(run)
     literals = header[0] + 257
     require(len(lengths) == literals + header[1] + 1, "runs that do not add up")
     return lengths[:literals], lengths[literals:]

@@ -8,7 +8,7 @@ import zstandard
 
 from . import zstd
 from .cursor import Cursor
-from .errors import require
+from .errors import refusing, require
 from .mixing import Coder, Mixing
 from .predict import Group, Range
 
@@ -21,17 +21,14 @@ MAX_DECODED, MAX_STORED, MAX_PREDICTED, MAX_ADDRESS = 25165824, 25427968, 104857
 class _Column:
     """One column: the frame that goes through all segments, never ended."""
 
-    def __init__(self, most: int) -> None:
-        self.most, self.window = most, 0
-        self.unpacker = zstandard.ZstdDecompressor(max_window_size=most).decompressobj()
+    def __init__(self, window: int) -> None:
+        self.begun, self.unpacker = False, zstd.decompressor(window)
 
     def unpack(self, stored: bytes, size: int) -> bytes:
-        begin = 0
-        if not self.window:
-            header, begin = zstd.header_of(stored, 0)
-            self.window = header.window_size
-            require(self.window <= self.most, "a window over that of the column")
-        ends, ended = zstd.walk(stored, begin, self.window)
+        """What a segment has of it: `size` bytes."""
+        with refusing(zstandard.ZstdError, "a column without a header"):
+            ends, ended = zstd.walk(stored, 0 if self.begun else zstandard.frame_header_size(stored))
+        self.begun = True
         require(not ended, "a column's frame that ends")
         out = zstd.feed(self.unpacker, stored, 0, ends, size)
         require(len(out) == size, "a column that is smaller than the segment says")
@@ -143,7 +140,9 @@ class _Delta:
         self.group = None
         if sources:
             self.addressed += 1
-            self.group = Group(sources, targets, points, bases, self.addressed, self.memory, covers)
+            moved = {point[0]: point[1] for point in points}
+            self.group = Group(sources, targets, moved, bases, self.addressed, self.memory)
+            self.group.add_covers(covers)
 
     def _numbers(self, control: Cursor, most: int, width: int) -> list[tuple[int, ...]]:
         """A count, and so many rows of numbers of addresses."""
@@ -170,9 +169,8 @@ class _Delta:
             self.target += segment.columns[LITERALS].take(literal)
         if not cover:
             return
-        require(position >= 0, "a cover outside of the sources")
         source, at = self._source_at(position)
-        require(at + cover <= len(source), "a cover outside of its source")
+        require(0 <= at <= len(source) - cover, "a cover outside of its source")
         self.following = position + cover
         original, group, here = source[at : at + cover], self.group, len(self.target)
         copy = bytearray(original)

@@ -4,6 +4,7 @@ import zlib
 from dataclasses import dataclass, field
 
 from . import encoders
+from .cursor import Cursor
 from .errors import Unsupported, refusing, require
 
 END, REST, SKIP = 0, 1, 2
@@ -18,7 +19,7 @@ class Level:
     """Bytes that are read one after another: its own, or those of the level around."""
 
     framing: str
-    data: memoryview = field(default_factory=lambda: memoryview(b""))
+    own: Cursor
     around: "Level | None" = None
     at: int = 0
     entries: dict[int, bytes] = field(default_factory=dict)  # fields of the zip entries within, by where they began
@@ -27,7 +28,7 @@ class Level:
     @property
     def left(self) -> int:
         """How many bytes have not been read."""
-        return self.around.left if self.around else len(self.data) - self.at
+        return self.around.left if self.around else self.own.left
 
     @property
     def may_end(self) -> bool:
@@ -36,12 +37,11 @@ class Level:
 
     def peek(self, count: int) -> bytes:
         """Up to so many bytes as they are packed, which are not read by this."""
-        return self.around.peek(count) if self.around else bytes(self.data[self.at : self.at + count])
+        return self.around.peek(count) if self.around else self.own.data[self.own.at : self.own.at + count]
 
     def take(self, count: int) -> bytes:
         """So many bytes."""
-        require(count <= self.left, "a view that does not fit the bytes: a level ends early")
-        part = self.around.take(count) if self.around else self.peek(count)
+        part = self.around.take(count) if self.around else self.own.take(count)
         self.at += count
         if self.around and self.framing == "zip-directory":
             part, self.expected = directory(part, self.around.entries, self.expected, False)
@@ -55,8 +55,10 @@ def _fields(content: bytes, packed: int) -> bytes:
 
 def _trailer(framing: str, content: bytes, fields: bytes) -> bytes:
     """What follows a stream."""
-    trailers = {"gzip": fields[:4] + fields[8:], "zip-streamed": b"PK\x07\x08" + fields}
-    return zlib.adler32(content).to_bytes(4, "big") if framing == "zlib" else trailers.get(framing, b"")
+    return {
+        **{"raw": b"", "gzip": fields[:4] + fields[8:], "zlib": zlib.adler32(content).to_bytes(4, "big")},
+        **{"zip-entry": b"", "zip-streamed": b"PK\x07\x08" + fields},
+    }[framing]
 
 
 def _number(data: bytes, at: int, width: int = 2) -> int:
@@ -66,9 +68,9 @@ def _number(data: bytes, at: int, width: int = 2) -> int:
 def begin(framing: str, around: Level) -> Level:
     """The level that begins here; of a stream all is inflated at once, and what follows it is compared."""
     if framing in PASSING:
-        return Level(framing, around=around)
+        return Level(framing, Cursor(b""), around)
     if framing == "png-idat":
-        return Level(framing, memoryview(_from_chunks(around)))
+        return Level(framing, Cursor(_from_chunks(around)))
     head, place = b"", around.at
     if framing in ("zip-entry", "zip-streamed"):
         head = around.take(30)
@@ -82,7 +84,7 @@ def begin(framing: str, around: Level) -> Level:
     if head:
         require(head[14:26] == (fields if framing == "zip-entry" else bytes(12)), "other fields in a zip header")
         around.entries[place] = fields
-    return Level(framing, memoryview(head[:14] + head[26:] + content))
+    return Level(framing, Cursor(head[:14] + head[26:] + content))
 
 
 def _inflate(around: Level) -> bytes:

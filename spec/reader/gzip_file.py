@@ -37,13 +37,14 @@ def begins_member(blob: bytes, at: int = 0) -> bool:
 def unpack(blob: bytes, limit: int) -> bytes:
     """The uncompressed data of a gzip file (FORMAT.md, Uncompressed data of a blob), or a byte more than the limit."""
     out = bytearray()
-    require(begins_member(blob), "a gzip file that does not decompress")
-    while begins_member(blob) and len(out) <= limit:
+    is_member = True
+    while is_member and len(out) <= limit:
         unpacker = zlib.decompressobj(31)
         with refusing(zlib.error, "a gzip file that does not decompress"):
             out += unpacker.decompress(blob, limit - len(out) + 1)
         require(unpacker.eof, "a gzip file that is cut short, or larger than the index says")
         blob = unpacker.unused_data
+        is_member = begins_member(blob)
     return bytes(out)
 
 
@@ -58,8 +59,7 @@ def parse(blob: bytes) -> File:
         while not (member.blocks and member.blocks[-1].final):
             member.blocks.append(read_block(bits, out, member.begin))
         member.padding = bits.align()
-        member.sums, at = blob[bits.at : bits.at + 8], bits.at + 8
-        require(at <= len(blob), "a gzip file that is cut short")
+        member.sums, at = bits.take_bytes(8), bits.at - bits.count // 8
         members.append(member)
     return File(members, blob[at:], bytes(out))
 

@@ -3,20 +3,8 @@
 from . import decisions, huffman
 from .cursor import Cursor
 from .decisions import FINAL, MAX_PIECE, MAX_TAIL, MEMBER, MORE, NO_RANK, ODD, PIECE, TAIL, TRAILER, WRITTEN
-from .deflate import (
-    DYNAMIC,
-    FIXED_LENGTHS,
-    ORDER,
-    STORED,
-    Code,
-    Token,
-    coded,
-    coded_run,
-    codes,
-    lengths_of,
-    size_of_run,
-)
-from .errors import IntegrityError, require
+from .deflate import DYNAMIC, FIXED_LENGTHS, ORDER, STORED, Code, Token, coded, coded_run, codes, lengths_of, run_size
+from .errors import IntegrityError, refusing, require
 from .gzip_file import MAX_HEADER, sums
 
 
@@ -37,7 +25,7 @@ class _Writer:
             tag = self.layout.take(1)[0]
             if tag == MEMBER:
                 require(not in_member and not tails, "a member within another, or behind a tail")
-                self.out += self.layout.take(self._varint(MAX_HEADER))
+                self.out += self.layout.take(self.layout.varint(MAX_HEADER))
                 self.begin, in_member, final = self.at, True, False
             elif tag & ~(sum(WRITTEN) | ODD) == TRAILER:
                 require(in_member and final, "a trailer without the last block")
@@ -45,7 +33,7 @@ class _Writer:
                 in_member = False
             elif tag == TAIL:
                 require(not in_member, "a tail within a member")
-                tail = self.layout.take(self._varint(MAX_TAIL))
+                tail = self.layout.take(self.layout.varint(MAX_TAIL))
                 require(tail, "an empty tail")
                 self.out += tail
                 tails = True
@@ -60,17 +48,6 @@ class _Writer:
         require(not any(column.left for column in columns), "decisions that are left over")
         require(self.at == len(self.content), "uncompressed data that is left over")
         return bytes(self.out)
-
-    def _varint(self, limit: int) -> int:
-        value = 0
-        for shift in range(0, 42, 7):
-            require(shift < 35, "a number of more than five bytes")
-            byte = self.layout.take(1)[0]
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                break
-        require(value <= limit, "a number over its limit")
-        return value
 
     def _put(self, value: int, width: int) -> None:
         self.held |= value << self.bits
@@ -99,7 +76,7 @@ class _Writer:
         self._put(kind, 2)
         if kind == STORED:
             require(not tag & ~(FINAL | ODD), "a record with an unknown tag")
-            size = self._varint(65535)
+            size = self.layout.varint(65535)
             self._align(tag)
             self.out += size.to_bytes(2, "little") + (size ^ 0xFFFF).to_bytes(2, "little")
             self.out += self.content[self.at : self.at + size]
@@ -121,12 +98,12 @@ class _Writer:
 
     def _piece(self, tag: int) -> tuple[int, set[int]]:
         """How many tokens a piece has, and which of them are spelled long."""
-        size = self._varint(MAX_PIECE)
+        size = self.layout.varint(MAX_PIECE)
         require(size or not tag & MORE, "an empty piece before another")
         spelled: set[int] = set()
         last = 0
-        for number in range(self._varint(size) if tag & ODD else 0):
-            step = self._varint(size)
+        for number in range(self.layout.varint(size) if tag & ODD else 0):
+            step = self.layout.varint(size)
             require(step or not number, "a spelling twice")
             last += step
             spelled.add(last)
@@ -139,11 +116,9 @@ class _Writer:
                 run = min(self.literals, size - len(tokens))
                 tokens += [(literal, 0, False) for literal in self.content[self.at : self.at + run]]
                 self.literals, self.at = self.literals - run, self.at + run
-                require(self.at <= len(self.content), "uncompressed data that ends early")
                 continue
             length = self.runs.take(1)[0] + 3
             self.literals = self.runs.count()
-            require(length <= len(self.content) - self.at, "uncompressed data that ends early")
             distance = self._distance(length)
             require(self.at - distance >= self.begin, "a match that reaches back before its member")
             long = len(tokens) in spelled
@@ -166,9 +141,8 @@ class _Writer:
             distance = int.from_bytes(self.distances.take(2), "little") + 1
             require(distance <= 32768, "a distance that is none")
             return distance
-        distance = self.ranks.distance(self.at, length, rank, self.begin)
-        require(distance, "a rank that the walk does not reach")
-        return distance
+        with refusing(IndexError, "a rank that the walk does not reach"):
+            return self.ranks.distance(self.at, length, rank, self.begin)
 
     def _explicit(self) -> bytes:
         header = bytearray(self.layout.take(22))
@@ -178,7 +152,7 @@ class _Writer:
         while left > 0:
             header += self.layout.take(1)
             require(header[-1] <= 155, "a run that is none")
-            left -= size_of_run(header[-1])
+            left -= run_size(header[-1])
         return bytes(header)
 
     def _header(self, header: bytes) -> tuple[list[int], list[int]]:

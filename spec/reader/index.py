@@ -15,14 +15,14 @@ from .errors import require
 
 MAX_INDEX, MAX_MANIFEST, MAX_MANIFESTS, MAX_SOURCES = 16777216, 4194304, 67108864, 64
 STORED, LEFT_OUT, PATCHED = 0, 1, 2
-SIGNATURE = (DIGEST, DIGEST, Leaf(int, "size of a signature", lambda size: size <= 4194304))
+SIGNATURE = (DIGEST, DIGEST, Leaf(int, "size of a signature", lambda size: 0 <= size <= 4194304))
 INDEX = {
     "airpatch": VERSION,
     "release": {
         "product": names.TITLE,
         "name": names.TITLE,
         "sequence": SIZE,
-        "expires": Leaf(int, "moment up to the year 9999", lambda moment: moment <= 253402300799),
+        "expires": Leaf(int, "moment up to the year 9999", lambda moment: 0 <= moment <= 253402300799),
         "media_types": [names.MEDIA_TYPE],
         "blobs": [(DIGEST, SIZE, UINT)],
         "images": [(names.REPOSITORY, names.TAG, DIGEST, [SIGNATURE])],

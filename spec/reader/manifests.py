@@ -4,11 +4,11 @@ import base64
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import names
 from .canonical import check
-from .errors import FormatError, refusing, require
+from .errors import refusing, require
 from .index import Blob, Image, Index
 
 MAX_DEPTH, MAX_VALUES, MAX_NESTING = 100, 1048576, 8
@@ -22,20 +22,8 @@ KEYS = {
 }
 
 
-class _Object(list[tuple[str, Any]]):
-    """A JSON object as it stands: keys and values, in order, maybe twice."""
-
-
-class _Number(str):
-    """A JSON number as it stands."""
-
-
-def _no_constant(text: str) -> object:
-    raise FormatError(f"{text} in JSON")
-
-
 def parse_json(data: bytes) -> Any:
-    """The value of a JSON text (RFC 8259), objects as lists of pairs, numbers as they stand."""
+    """The value of a JSON text (RFC 8259): objects as tuples of pairs, integers as their digits in bytes."""
     require(sum(data.count(mark) for mark in b",[{") <= MAX_VALUES, "too many values in JSON")
     depth = 0
     with refusing(ValueError, "no JSON"):  # json refuses a byte order mark, too
@@ -43,9 +31,8 @@ def parse_json(data: bytes) -> Any:
         for mark in re.findall(r'"(?:[^"\\]|\\.)*"|[][{}]', text):
             depth += (mark in "[{") - (mark in "]}")
             require(depth <= MAX_DEPTH, "JSON nested too deep")
-        return json.loads(
-            text, object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_no_constant
-        )
+        # NaN is no int, which is an error of JSON
+        return json.loads(text, object_pairs_hook=tuple, parse_int=str.encode, parse_constant=int)
 
 
 def _typed(value: Any, kind: str) -> Any:
@@ -54,11 +41,11 @@ def _typed(value: Any, kind: str) -> Any:
         require(type(value) is list, "a value that is no list")
         return [_typed(one, kind[:-1]) for one in value if one is not None or kind == "descriptor*"]
     if kind == "integer":
-        require(type(value) is _Number and re.fullmatch("-?[0-9]{1,19}", value), "no integer of 64 bits")
-        require(-(2**63) <= int(value) < 2**63, "no integer of 64 bits")
+        is_short = type(value) is bytes and len(value) <= 20
+        require(is_short and -(2**63) <= int(value) < 2**63, "no integer of 64 bits")
         return int(value)
     if kind in KEYS:
-        require(type(value) is _Object, f"a {kind} that is no object")
+        require(type(value) is tuple, f"a {kind} that is no object")
         kinds = dict(pair.split(":") for pair in KEYS[kind].split(" "))
         folded = {key.lower(): key for key in kinds}
         found: dict[str, Any] = {}
@@ -70,7 +57,7 @@ def _typed(value: Any, kind: str) -> Any:
                 found[name] = one if one is None else _typed(one, kinds[name])
         return {key: one for key, one in found.items() if one is not None}
     if kind == "strings":
-        require(type(value) is _Object, "a value that is no object")
+        require(type(value) is tuple, "a value that is no object")
         require(all(one is None or type(one) is str for _, one in value), "a value that is no string")
     elif kind != "any":
         require(type(value) is str, "a value that is no string")
@@ -80,8 +67,7 @@ def _typed(value: Any, kind: str) -> Any:
     return value
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """What a descriptor refers to; the size is bytes."""
 
     digest: bytes

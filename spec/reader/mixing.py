@@ -158,13 +158,10 @@ class Mixing:
         self.count += 1
         slot = _hash(self.made & 0xFFFFFFFFFF, 9) >> self.shift
         if not self.alike:
-            self.like = self.slots[slot]
-            back = range(1, 1 + min(32, self.like))
-            alike = (
-                next((n for n in back if kept[(self.like - n) % ring] != kept[(self.count - n) % ring]), len(back) + 1)
-                - 1
-            )
-            self.alike = alike if alike >= 4 else 0
+            last, like, alike = self.count - 1, self.slots[slot] - 1, 0
+            while alike < min(32, like + 1) and kept[(like - alike) % ring] == kept[(last - alike) % ring]:
+                alike += 1
+            self.like, self.alike = like + 1, alike if alike >= 4 else 0
         self.slots[slot] = self.count
 
     def correct(self, copy: bytearray, mode: int, address: int) -> None:

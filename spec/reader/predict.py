@@ -2,7 +2,7 @@
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,28 +70,19 @@ def _address(ranges: list[Range], offset: int) -> int | None:
     return None
 
 
+@dataclass
 class Group:
-    """What a group with addresses knows of where things went."""
+    """What a group with addresses knows of where things went; `number` counts those of the delta, from 1."""
 
-    def __init__(
-        self,
-        sources: list[Range],
-        targets: list[Range],
-        points: Iterable[tuple[int, ...]],
-        bases: list[tuple[int, ...]],
-        number: int,
-        memory: dict[int, tuple[int, int]],
-        covers: list[tuple[int, int, int]],
-    ) -> None:
-        """Begin a group, the `number`th one with addresses, from 1; covers are position, target offset, length."""
-        self.sources, self.targets, self.bases, self.memory = sources, targets, bases, memory
-        self.key = number << 48 & _M64
-        self.points = {point[0]: point[1] for point in points}
-        self._add_covers(covers)
-        self.places = sorted(self.points)
+    sources: list[Range]
+    targets: list[Range]
+    points: dict[int, int]
+    bases: list[tuple[int, ...]]
+    number: int
+    memory: dict[int, tuple[int, int]]
 
-    def _add_covers(self, covers: list[tuple[int, int, int]]) -> None:
-        """Where covers overlap, the longest occupies, which is the first of the heap."""
+    def add_covers(self, covers: list[tuple[int, int, int]]) -> None:
+        """Add the points of covers: position, target offset, length. Where they overlap, the longest occupies."""
         occupants = []
         for position, target, length in covers:
             origin, landing = _address(self.sources, position), _address(self.targets, target)
@@ -109,6 +100,7 @@ class Group:
             if active and active[0][2] - active[0][1] != before:
                 before = active[0][2] - active[0][1]
                 self.points[edge] = edge + before
+        self.places = sorted(self.points)
 
     def valid(self, address: int) -> bool:
         """Whether a source range holds the address."""
@@ -118,7 +110,7 @@ class Group:
         """The target address of a source address."""
         address &= _M64
         key, known = self.memory.get(self._slot(address), (0, 0))
-        if key == address ^ self.key:
+        if key == self._key(address):
             return known
         at = bisect_right(self.places, address) - 1
         return address if at < 0 else self.points[self.places[at]] + address - self.places[at] & _M64
@@ -126,7 +118,10 @@ class Group:
     def learn(self, address: int, meant: int) -> None:
         """Note which target address finished bytes mean by a source address, if it is not the one foretold."""
         if self.moved(address) != meant & _M64:
-            self.memory[self._slot(address)] = (address ^ self.key, meant & _M64)
+            self.memory[self._slot(address)] = (self._key(address), meant & _M64)
+
+    def _key(self, address: int) -> int:
+        return address ^ (self.number << 48 & _M64)
 
     def _slot(self, address: int) -> int:
         return (address * 0x9E3779B97F4A7C15 & _M64) >> 46

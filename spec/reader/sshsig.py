@@ -14,9 +14,8 @@ from .errors import TrustError, Unsupported, refusing, require
 
 MAX_SIGNATURE = 16384
 NAMESPACE = "airpatch"
-_ARMOR = re.compile(
-    rb"-----BEGIN SSH SIGNATURE-----\n((?:[A-Za-z0-9+/=]{70}\n)*[A-Za-z0-9+/=]{1,70}\n)-----END SSH SIGNATURE-----\n"
-)
+_LINES = r"((?:[A-Za-z0-9+/=]{70}\n)*[A-Za-z0-9+/=]{1,70}\n)"
+_ARMOR = re.compile(rf"\A-----BEGIN SSH SIGNATURE-----\n{_LINES}-----END SSH SIGNATURE-----\n\Z".encode())
 _HASHES = {b"256": hashes.SHA256(), b"384": hashes.SHA384(), b"512": hashes.SHA512(), b"521": hashes.SHA512()}
 
 
@@ -44,9 +43,9 @@ def _strings(data: bytes, count: int) -> list[bytes]:
 def parse(armored: bytes) -> Signature:
     """Parse the content of a signature's member."""
     require(len(armored) <= MAX_SIGNATURE, "a signature over its limit")
-    match = _ARMOR.fullmatch(armored)
-    require(match, "no armored signature")
-    text = match[1].replace(b"\n", b"") if match else b""
+    found = _ARMOR.findall(armored)
+    require(found, "no armored signature")
+    text = found[0].replace(b"\n", b"")
     with refusing(ValueError, "a signature that is not base64"):
         blob = base64.b64decode(text, validate=True)
     require(base64.b64encode(blob) == text, "a signature in another base64 than the canonical one")
@@ -67,7 +66,7 @@ def require_signer(message: bytes, signatures: list[bytes], allowed_signers: str
             return
         except TrustError:
             continue
-    require(False, "nobody who is allowed signed it", TrustError)
+    raise TrustError("nobody who is allowed signed it")
 
 
 def signer(message: bytes, armored: bytes, allowed_signers: str) -> str:
@@ -89,8 +88,7 @@ def signer(message: bytes, armored: bytes, allowed_signers: str) -> str:
             raise Unsupported("lines of allowed signers with certificates or times")
         _verify(message, signature)
         return str(words[0])
-    require(False, "a signature by nobody who is allowed", TrustError)
-    return ""
+    raise TrustError("a signature by nobody who is allowed")
 
 
 def _verify(message: bytes, signature: Signature) -> None:
@@ -104,9 +102,7 @@ def _verify(message: bytes, signature: Signature) -> None:
         if isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(proper, signed)
         elif isinstance(key, rsa.RSAPublicKey):
-            require(
-                algorithm in (b"rsa-sha2-256", b"rsa-sha2-512"), "RSA of a hash that counts for nothing", TrustError
-            )
+            require(algorithm in (b"rsa-sha2-256", b"rsa-sha2-512"), "RSA with another hash", TrustError)
             key.verify(proper, signed, padding.PKCS1v15(), _HASHES[algorithm[-3:]])
         elif isinstance(key, ec.EllipticCurvePublicKey):
             first, second, _ = _strings(proper, 2)

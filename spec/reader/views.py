@@ -61,7 +61,7 @@ def _check(codings: list[tuple[str, str]], actions: bytes, reversible: bool) -> 
 
 def expand(description: Description, packed: bytes) -> bytes:
     """The view of packed bytes."""
-    levels = [Level("base", memoryview(packed))]
+    levels = [Level("base", Cursor(packed))]
     out = bytearray()
     for length, action in description.records:
         level = levels[-1]

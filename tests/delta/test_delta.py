@@ -218,6 +218,22 @@ def test_many_literals_need_many_segments() -> None:
     assert len(data) < len(target) * 1.001
 
 
+def test_pages_are_released_while_a_segment_is_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may describe all of a target, in which little has changed, and looks at all that again."""
+    target = bytearray(BASE)
+    target[len(BASE) // 2 : len(BASE) // 2 + 5] = b"other"
+
+    def calls(passed: int) -> tuple[bytes, int]:
+        monkeypatch.setattr("airpatch.delta.encoder._PASSED", passed)
+        count: list[int] = []
+        data = b"".join(encode(target, [BASE], entries=ENTRIES, release_pages=lambda: count.append(1)))
+        return data, len(count)
+
+    seldom, often = calls(len(BASE)), calls(0)
+    assert seldom[0] == often[0]
+    assert seldom[1] < often[1]
+
+
 def test_mapped_files_and_pages_given_back(tmp_path: Path) -> None:
     path = tmp_path / "source"
     path.write_bytes(BASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from pathlib import Path
 
 import brotli
 import pytest
@@ -98,6 +99,12 @@ def test_zopfli_is_found() -> None:
     assert Prover().encoder(level) == "zopfli-1.0.3-15"
     old, new = (zopfli.gzip.compress(content) for content in (CONTENT, CONTENT + b"new"))
     assert b"new" in undo(new, views(new, old))
+
+
+@pytest.mark.parametrize("name", ["zlib-ng-2.2.2-6", "zlib-ng-2.2.5-6-8k"])
+def test_zlib_ng_is_found(name: str) -> None:
+    packed = (Path(__file__).parents[2] / f"fixtures/encoders/{name}.gz").read_bytes()
+    assert Prover().encoder(gzip_stream(packed)) == name
 
 
 def test_zopfli_with_other_iterations_is_not_found_and_given_up() -> None:

@@ -8,8 +8,8 @@ effort, same bytes. Format: spec/DELTA.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from airpatch.delta import varints
 from airpatch.delta.addresses import AddressMap
@@ -43,6 +43,7 @@ _LITERAL = 1 << 20
 _WORTH = 3  # wrong bytes that a prediction must save
 _WORTH_MIXING = 256  # bytes that it must save: what is mixed is compressed no further with the patches around it
 _MIXED_ANYWAY = 1 << 12  # bytes, however short the segment is
+_PASSED = 1 << 24  # bytes of the target that are looked at anew before pages are released
 _NEGATED = bytes(-value & 0xFF for value in range(256))
 
 
@@ -75,7 +76,7 @@ def encode(
         varints.put(head, len(source))
     yield bytes(head)
     levels = [level if column == LITERALS else other for column in range(COLUMNS)]
-    writer = _SegmentWriter(view, space, ColumnCompressor(levels, len(view)), mixed, share)
+    writer = _SegmentWriter(view, space, ColumnCompressor(levels, len(view)), mixed, share, release_pages)
     units = whole_copy(view, space, release_pages)
     for unit in units or Planner(space, members, entries, tries, release_pages).units(view):
         yield from writer.unit(unit)
@@ -83,8 +84,7 @@ def encode(
     yield from writer.flush()
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(NamedTuple):
     """An instruction: at a target offset, `literal` bytes, then `length` bytes from a source position."""
 
     offset: int
@@ -93,8 +93,7 @@ class Instruction:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Carried:
+class _Carried(NamedTuple):
     """An instruction with the kind of its prediction and the address of its cover in the target."""
 
     step: Instruction
@@ -106,7 +105,13 @@ class _SegmentWriter:
     """The columns of the segment under construction. `mixed` and `share` are those of the effort."""
 
     def __init__(
-        self, target: memoryview, space: Space, compressor: ColumnCompressor, mixed: int, share: float
+        self,
+        target: memoryview,
+        space: Space,
+        compressor: ColumnCompressor,
+        mixed: int,
+        share: float,
+        release_pages: Callable[[], None],
     ) -> None:
         self._target = target
         self._space = space
@@ -118,6 +123,7 @@ class _SegmentWriter:
         self._carried: list[_Carried] = []  # instructions that the segment carries out
         self._unmixed = mixed
         self._share = share
+        self._release_pages = release_pages
         self._mixed: MixedContent | None = None
         self._follows = 0  # the source position where the last copy of earlier segments would go on
 
@@ -214,6 +220,7 @@ class _SegmentWriter:
         self._mixed.write()
         copied = DifferenceReader(bytes(self._columns[GAPS]), wrong.translate(_NEGATED))
         follows = self._follows
+        passed = 0  # bytes of the target since pages were released: a segment may describe all of it
         for each in self._carried:
             step = each.step
             offset = step.offset + step.literal
@@ -229,6 +236,10 @@ class _SegmentWriter:
                     copy = bytearray(wanted)
                     copied.apply(copy)
                     self._mixed.correct(copy, wanted, each.kind, each.landing + start)
+                passed += len(wanted)
+                if passed > _PASSED:
+                    passed = 0
+                    self._release_pages()
             if step.length:
                 follows = step.position + step.length
         stored = self._mixed.written()

@@ -17,6 +17,11 @@ import cython
 
 from airpatch.zeroed_memory import lazy_zeros
 
+if cython.compiled:
+    from cython.cimports.airpatch.prefetch import fetch
+else:
+    from airpatch.prefetch import fetch
+
 _MASK32 = cython.declare(cython.ulonglong, (1 << 32) - 1)
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
 _ONE = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 6.4)
@@ -168,10 +173,12 @@ class Model:
     ) -> cython.int:
         """Code one bit by itself, whose contexts are in `contexts`."""
         i: cython.Py_ssize_t
+        counters: cython.p_uint = cython.address(self._counters[0]) if cython.compiled else self._counters
         for i in range(self._inputs):
             self._places[i] = (i << self._slot_bits) + cython.cast(
                 cython.Py_ssize_t, self.contexts[i] >> (32 - self._slot_bits)
             )
+            fetch(counters, self._places[i])  # else each would be waited for by itself
         return self._bit(coder, bit, selector, refinement)
 
     @cython.cfunc
@@ -195,6 +202,7 @@ class Model:
         inner: cython.Py_ssize_t
         level: cython.Py_ssize_t
         partial: cython.int = 1
+        counters: cython.p_uint = cython.address(self._counters[0]) if cython.compiled else self._counters
         for k in range(8):
             if k & 3 == 0:
                 for i in range(self._inputs):
@@ -204,6 +212,7 @@ class Model:
                     self._starts[i] = (i << self._slot_bits) + (
                         cython.cast(cython.Py_ssize_t, where >> (36 - self._slot_bits)) << 4
                     )
+                    fetch(counters, self._starts[i])
             inner = partial if k < 4 else (1 << (k - 4)) | (partial & ((1 << (k - 4)) - 1))
             for i in range(self._inputs):
                 self._places[i] = self._starts[i] + inner

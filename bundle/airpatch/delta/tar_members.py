@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 BLOCK = 512
 _MAX_EXTENDED = 1 << 17  # bytes of a long name or pax header that are looked at
@@ -16,9 +16,11 @@ _DECIMAL = re.compile(rb"[0-9]{1,19}")  # longer numbers are no sizes, and take 
 _RECORD = re.compile(rb"([0-9]{1,19}) ([^=\n]{1,1024})=")  # "length key=value\n"
 
 
-@dataclass(frozen=True, slots=True)
-class TarMember:
-    """One member: its header blocks begin at `start`, its content at `content`, padding, or the data, ends at `end`."""
+class TarMember(NamedTuple):
+    """One member: its header blocks begin at `start`, its content at `content`, padding, or the data, ends at `end`.
+
+    A tuple, which takes less time to make than a frozen dataclass: layers have many.
+    """
 
     path: bytes
     start: int

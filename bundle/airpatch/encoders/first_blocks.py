@@ -17,6 +17,7 @@ class FirstBlock:
     """The first block of a stream, one with tokens."""
 
     tokens: int
+    shortest: int  # match; 258 if there is none
     uncompressed: bytes
     final: bool  # by its header
     ends: bool  # no uncompressed data follows
@@ -33,6 +34,12 @@ Rule = Callable[[FirstBlock], bool]
 def zlib_rule(tokens: int, section: int = 0) -> Rule:
     """Blocks of so many tokens; the last one is final, but that of a `section` that others follow."""
     return lambda block: block.final or block.tokens == tokens or block.size == section
+
+
+def zlibng_rule(tokens: int, shortest: int) -> Rule:
+    """As `zlib_rule`, and no match is shorter than `shortest`."""
+    base = zlib_rule(tokens)
+    return lambda block: block.shortest >= shortest and base(block)
 
 
 def rsyncable_rule(tokens: int, section: int) -> Rule:

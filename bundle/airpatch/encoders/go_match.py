@@ -245,7 +245,7 @@ class ChainMatcher:
             length = before >> 16 if before else _MIN_MATCH - 1
             reachable = candidate >= 0 and index - candidate <= _WINDOW
             if reachable and length < self._lazy and length < end - index:
-                match = self._longest(index, candidate, min(end - index, _MAX_MATCH))
+                match = self._longest(index, candidate, min(end - index, _MAX_MATCH), length)
             if before and match >> 16 <= before >> 16:
                 tokens[count] = before
                 count += 1
@@ -294,7 +294,7 @@ class ChainMatcher:
             if index < enter_end:
                 candidate = enter(newest, older, base, index, _slot(window, index))
                 if candidate >= 0 and index - candidate <= _WINDOW:
-                    match = self._longest(index, candidate, min(end - index, _MAX_MATCH))
+                    match = self._longest(index, candidate, min(end - index, _MAX_MATCH), _MIN_MATCH - 1)
             if match:
                 tokens[count] = match
                 length = match >> 16
@@ -315,17 +315,21 @@ class ChainMatcher:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _longest(self, index: cython.Py_ssize_t, candidate: cython.Py_ssize_t, limit: cython.int) -> cython.uint:
-        """Follow a chain for the longest match at `index`, 4 to `limit` bytes; return its token, or 0."""
+    def _longest(
+        self, index: cython.Py_ssize_t, candidate: cython.Py_ssize_t, limit: cython.int, length: cython.Py_ssize_t
+    ) -> cython.uint:
+        """Follow a chain for the longest match at `index`, over `length` and up to `limit` bytes; return its token, or
+        0.
+        """
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
         farthest: cython.Py_ssize_t = max(index - _WINDOW, 0)
         enough: cython.Py_ssize_t = min(self._nice, limit)
-        length: cython.Py_ssize_t = _MIN_MATCH - 1
         match: cython.uint = 0
         found: cython.Py_ssize_t
         # The last bytes of a longer match: where they differ, nothing else need be compared.
         ending: cython.uint = load32(window, index + length - 3)
+        last: cython.Py_ssize_t = self._last(index, length, farthest)
         for _ in range(self._chain):
             if load32(window, candidate + length - 3) == ending:
                 found = common(window, candidate, window, index, limit)
@@ -335,11 +339,34 @@ class ChainMatcher:
                     if found >= enough:
                         break
                     ending = load32(window, index + length - 3)
+                    last = self._last(index, length, farthest)
             # At least 1: a slot that `index` has taken over ends the chain.
             candidate -= older[candidate & RING]
-            if candidate < farthest:
+            if candidate < last:
                 break
         return match
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _last(
+        self, index: cython.Py_ssize_t, length: cython.Py_ssize_t, farthest: cython.Py_ssize_t
+    ) -> cython.Py_ssize_t:
+        """Return before which index there is no match of more than `length` bytes.
+
+        Its last four bytes were entered into the chains, if they do not end behind `index`: where their chain is empty,
+        only matches that reach so far are left. Levels 2 and 3 do not enter all bytes.
+        """
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        ahead: cython.Py_ssize_t = length - 3
+        if (
+            ahead
+            and self._lazy
+            and cython.cast(cython.int, self._newest[_slot(window, index + ahead)]) - self._base < (farthest + ahead)
+        ):
+            return max(farthest, index - ahead)
+        return farthest
 
 
 @cython.cfunc

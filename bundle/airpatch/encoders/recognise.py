@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from airpatch.deflate.decompressor import RAW, DecompressionError, decompressor
 from airpatch.deflate.gzip import header_size
 from airpatch.deflate.inflate import Inflater, Status
-from airpatch.deflate.tables import STORED
+from airpatch.deflate.tables import MAX_MATCH, STORED
 from airpatch.encoders.first_blocks import FirstBlock
 from airpatch.encoders.race import race
 from airpatch.encoders.replicas import deflater, other_names, replica, usual_names
@@ -20,6 +20,7 @@ from airpatch.errors import FormatError
 
 COMPARED = 4 << 20  # bytes of content that are compared at most
 _PIECE = 32 << 10
+_IS_MATCH = (0xFF).__lt__  # of a token
 
 
 def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str]:
@@ -53,15 +54,18 @@ def _first_block(body: memoryview, uncompressed_size: int | None) -> FirstBlock 
     if block is None or block.kind == STORED:
         return None
     tokens = 0
+    shortest = MAX_MATCH
     uncompressed = bytearray()
     status = Status.MORE
     while status is Status.MORE:
         status = inflater.run()
-        tokens += len(inflater.tokens())
+        found = inflater.tokens()
+        tokens += len(found)
+        shortest = min(shortest, min(filter(_IS_MATCH, found), default=MAX_MATCH << 16) >> 16)
         uncompressed += inflater.uncompressed()
     if status is Status.HUNGRY or len(uncompressed) > COMPARED:
         return None
-    return FirstBlock(tokens, bytes(uncompressed), block.final, len(uncompressed) == uncompressed_size)
+    return FirstBlock(tokens, shortest, bytes(uncompressed), block.final, len(uncompressed) == uncompressed_size)
 
 
 def _inflate(body: memoryview) -> tuple[bytes, int, bool]:

@@ -14,7 +14,15 @@ from typing import Protocol
 
 from airpatch.encoders import go_fast, go_match, klauspost_chains, klauspost_matcher
 from airpatch.encoders.blockwise import BlockwiseDeflater, Cutter, EvenCuts, OneSection
-from airpatch.encoders.first_blocks import Rule, gzip_rule, piece_rule, rsyncable_rule, token_rule, zlib_rule
+from airpatch.encoders.first_blocks import (
+    Rule,
+    gzip_rule,
+    piece_rule,
+    rsyncable_rule,
+    token_rule,
+    zlib_rule,
+    zlibng_rule,
+)
 from airpatch.encoders.go import GoDeflater, GoFastDeflater
 from airpatch.encoders.klauspost_versions import FIRST_LAZY_LEVEL, VERSIONS, MakeKlauspost, make_go_1_27
 from airpatch.encoders.pigz import RsyncableCuts
@@ -22,6 +30,10 @@ from airpatch.encoders.precedent import Precedent
 from airpatch.encoders.zlib import PIGZ_BLOCK, PIGZ_DICTIONARY, ZlibDeflater
 from airpatch.encoders.zlib_levels import SEARCHES
 from airpatch.encoders.zlib_match import ZlibMatcher
+from airpatch.encoders.zlibng import ZlibNgDeflater
+from airpatch.encoders.zlibng_levels import MEDIUM_LEVELS, traits
+from airpatch.encoders.zlibng_levels import VERSIONS as ZLIB_NG_VERSIONS
+from airpatch.encoders.zlibng_match import ZlibNgMatcher
 from airpatch.errors import FormatError
 
 PGZIP_BLOCK = 1 << 20
@@ -196,6 +208,16 @@ def _pigz(level: int, rsyncable: bool = False, threads: bool = True) -> EncoderR
     return EncoderReplica(make, rule, None, level in _LONG_SEARCHES, rsyncable)
 
 
+def _zlibng(version: str, level: int, piece: int = 0) -> EncoderReplica:
+    known = traits(version, level)
+    return EncoderReplica(
+        lambda _: ZlibNgDeflater(ZlibNgMatcher(known), piece),
+        zlibng_rule((64 << 8) - 1, known.shortest),
+        None,
+        level in _LONG_SEARCHES,
+    )
+
+
 def _replicas() -> tuple[dict[str, EncoderReplica], dict[str, EncoderReplica]]:
     levels = (6, 9, 1, 2, 3, 4, 5, 7, 8)
     usual: dict[str, EncoderReplica] = {"go1-flate-6": _go(6)}
@@ -222,6 +244,11 @@ def _replicas() -> tuple[dict[str, EncoderReplica], dict[str, EncoderReplica]]:
     for memory_level in (9, 1, 2, 3, 4, 5, 6, 7):
         for level in levels:
             others[f"zlib-{level}-mem{memory_level}"] = _zlib(level, memory_level)
+    for version, supported in ZLIB_NG_VERSIONS.items():
+        for level in supported:
+            others[f"zlib-ng-{version}-{level}"] = _zlibng(version, level)
+            if level in MEDIUM_LEVELS:
+                others[f"zlib-ng-{version}-{level}-8k"] = _zlibng(version, level, 8 << 10)
     return usual, others
 
 

@@ -57,10 +57,10 @@ class ZlibDeflater:
         while (tokens := self._matcher.next_block(final)) is not None:
             last = finish and self._matcher.last
             if tokens or last:
-                _smallest(self._writer, tokens, self._matcher.source, last)
+                write_smallest(self._writer, tokens, self._matcher.source, last)
 
 
-def _smallest(writer: BlockWriter, tokens: array[int], source: memoryview | None, last: bool) -> None:
+def write_smallest(writer: BlockWriter, tokens: array[int], source: memoryview | None, last: bool) -> None:
     """Write the kind of block that takes the fewest bytes (`_tr_flush_block`)."""
     literals, distances = count_symbols(tokens)
     lengths = zlib_lengths(literals, MAX_BITS), zlib_lengths(distances, MAX_BITS)

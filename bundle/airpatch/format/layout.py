@@ -188,8 +188,8 @@ def _blobs(blobs: Iterable[Blob]) -> Iterator[Member]:
 
 
 def _patches(steps: Iterable[Step]) -> Iterator[Member]:
-    for step in steps:
-        path = f"{PATCHES}/{step.digest.hex}"
+    for number, step in enumerate(steps, 1):
+        path = f"{PATCHES}/{number}"  # the index has its digest, which does not compress
         yield Member(path, tar.header(path, step.patch_size), step.patch_size, step=step)
 
 

@@ -70,10 +70,7 @@ See = Callable[[Sequence[tuple[int, int, int]]], None]
 
 
 class BlobBuilder:
-    """Carries out single steps. For use by many threads.
-
-    What slow encoders are given adds up in `slow_work`; without it, each step is bounded by itself.
-    """
+    """Carries out single steps. For use by many threads."""
 
     def __init__(
         self,
@@ -82,10 +79,8 @@ class BlobBuilder:
         uncompressed: UncompressedLayers,
         blocks: Executor | None,
         cancellation: Cancellation,
-        slow_work: SlowWork | None = None,
     ) -> None:
         self._content = content
-        self._slow_work = slow_work
         self._uncompressed = uncompressed
         self.decisions = DecisionReader(sizes, content, uncompressed, blocks, cancellation)
         self._sizes = sizes
@@ -235,7 +230,7 @@ class BlobBuilder:
         return fold(
             _whole(_apply(section(patch, recipe, 0), [*sources, file.view()], sizes.target), sizes.target),
             target,
-            (self._slow_work or SlowWork()).spend,
+            SlowWork().spend,
         )
 
     def expand(self, description: NestedView, packed: Sequence[View], limit: int, file: ScratchFile) -> None:

@@ -34,7 +34,6 @@ from airpatch.layers.recipe import (
     read_header,
 )
 from airpatch.layers.required_features import require_features
-from airpatch.layers.slow_work import SlowWork
 from airpatch.layers.step_sources import chosen_sources, same_layer, unpacked_sources
 from airpatch.layers.steps import PASSED, Sizes, decisions_space, sizes_of
 from airpatch.layers.uncompressed import UncompressedLayers
@@ -74,7 +73,6 @@ def rebuild_blobs(
     jobs = execution.threads
     sizes = sizes_of(index)
     content = Stoppable(content, execution.cancellation)
-    slow_work = SlowWork()
     work = rebuilding_work(index, steps, content, shared=memory is None)
 
     def unpacked(some: Sequence[Step]) -> UncompressedLayers:
@@ -94,7 +92,7 @@ def rebuild_blobs(
                 closing(content.open(step.patch, step.patch_size)) as patch,
                 nullcontext(shared) if memory is None else closing(unpacked([step])) as layers,
             ):
-                builder = BlobBuilder(sizes, content, layers, blocks, execution.cancellation, slow_work)
+                builder = BlobBuilder(sizes, content, layers, blocks, execution.cancellation)
                 builder.build(step, patch, outputs(step), lambda size: part.advance(size, step.digest))
             trim_heap()  # what one step had is not what the next one needs
             _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)

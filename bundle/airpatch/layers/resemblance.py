@@ -112,12 +112,14 @@ class Sketcher:
 
     def part(self, name: bytes, size: int, pieces: Iterable[Buffer]) -> None:
         """Take a part of `size` bytes, whose bytes are in `pieces`; it has no hints if its `name` is empty."""
-        sampler = Sampler()
-        for piece in pieces:
-            sampler.feed(piece)
-        hashes = sampler.finish()
-        usual = min(-(-size // SMALL), MINIMA)
-        weights = array("I", [min(-(-size // max(len(hashes), usual, 1)), _HEAVY)]) * len(hashes)
+        hashes, weights = array("Q"), array("I")
+        if size:
+            sampler = Sampler()
+            for piece in pieces:
+                sampler.feed(piece)
+            hashes = sampler.finish()
+            usual = min(-(-size // SMALL), MINIMA)
+            weights = array("I", [min(-(-size // max(len(hashes), usual, 1)), _HEAVY)]) * len(hashes)
         if name:
             weight = _HEADER + size // _HINT
             hashes.extend(map(xxhash.xxh3_64_intdigest, (name, b"\0" + bare(name.rsplit(b"/", 1)[-1]))))

@@ -33,6 +33,7 @@ _MINIMA = cython.declare(cython.int, MINIMA)
 _BELOW = cython.declare(cython.ulonglong, (1 << 64) // SPACING)
 _RUNS = array("Q", (word * pow(-3, -1, 1 << 64) % (1 << 64) for word in WORDS))
 """The hash of a window of each byte alone: it does not change, so h = 4h + word."""
+_LONG = cython.declare(cython.Py_ssize_t, 1 << 10)  # bytes that are gone through in two halves
 _MANY = 1 << 16  # samples after which equal ones are looked for
 
 
@@ -65,27 +66,51 @@ class Sampler:
         words: cython.ulonglong[::1] = WORDS
         runs: cython.ulonglong[::1] = _RUNS
         h: cython.ulonglong = self._hash
+        other: cython.ulonglong = 0
         limit: cython.ulonglong = self._limit
         size: cython.Py_ssize_t = len(data)
         # The hash covers a whole window from here on.
         whole: cython.longlong = max(_WINDOW - self._size - 1, 0)
+        # Each hash waits for the one before it: so a second one goes through the second half meanwhile.
+        half: cython.Py_ssize_t = size // 2 if size >= _LONG else 0
         i: cython.Py_ssize_t
-        # In bounds: i < size, and a byte indexes 256 words.
+        # In bounds: i < size, half + i < 2 * half <= size, and a byte indexes 256 words.
         with cython.nogil:
-            for i in range(size):
+            if half:
+                for i in range(half - _WINDOW, half):
+                    other = ((other << 2) + words[data[i]]) & _MASK64
+                for i in range(half):
+                    h = ((h << 2) + words[data[i]]) & _MASK64
+                    other = ((other << 2) + words[data[half + i]]) & _MASK64
+                    if h < limit or other < limit:
+                        if h < limit and i >= whole and h != self._last and h != runs[data[i]]:
+                            self._last = h
+                            self._take(h)
+                        if other < limit and other != runs[data[half + i]]:
+                            self._take(other)
+                        limit = self._limit
+                h = other
+            for i in range(2 * half, size):
                 h = ((h << 2) + words[data[i]]) & _MASK64
                 if h < limit and i >= whole and h != self._last and h != runs[data[i]]:
                     self._last = h
-                    self._lower(h)
+                    self._take(h)
                     limit = self._limit
-                    if h < _BELOW:
-                        with cython.gil:
-                            self._found.append(h)
-                            if len(self._found) >= self._many:
-                                self._found = _once(self._found)
-                                self._many = 2 * len(self._found) + _MANY
         self._hash = h
         self._size += size
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _take(self, h: cython.ulonglong) -> cython.void:
+        """Keep a hash that is a sample, as far as is known."""
+        self._lower(h)
+        if h < _BELOW:
+            with cython.gil:
+                self._found.append(h)
+                if len(self._found) >= self._many:
+                    self._found = _once(self._found)
+                    self._many = 2 * len(self._found) + _MANY
 
     @cython.boundscheck(False)
     @cython.wraparound(False)

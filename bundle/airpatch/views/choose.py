@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import xxhash
@@ -132,7 +132,7 @@ class _Candidates:
                 member = TarMember(b"", 0, 0, len(self._layer), len(self._layer))
                 if self._is_tar:
                     found = next(iter(members(self._layer[start:])))
-                    member = replace(found, start=start, content=start + found.content, end=start + found.end)
+                    member = found._replace(start=start, content=start + found.content, end=start + found.end)
                 yield _File(member, self._base, self._layer[member.content : member.content + member.size])
 
 

@@ -29,7 +29,7 @@ _SYSTEM = {"zlib-6": 6, "zlib-9": 9, "zlib-1": 1}
 LIKELY = tuple(
     name
     for name in (*usual_names(), *other_names())
-    if re.fullmatch(r"zlib-.(-mem9)?|gzip-.|go1-flate-.|klauspost-1\.18\.2-.", name)
+    if re.fullmatch(r"zlib-.(-mem9)?|zlib-ng-.*-[69](-8k)?|gzip-.|go1-flate-.|klauspost-1\.18\.2-.", name)
 )
 """Encoders that write streams within files: libraries, of which only today's versions are met, not pigz or pgzip."""
 
