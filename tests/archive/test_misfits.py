@@ -40,7 +40,7 @@ MISFITS = {
     "JSON": (b' {"schemaVersion": 2}', "a JSON document"),
     "inventory": (INVENTORY, "an inventory or a request, which 'inspect' and 'diff --base' take"),
     "program": (b"\x7fELF\2\1\1", "a program"),
-    "text": (b"shop/web:r1\n", "something else"),
+    "text": (b"shop/web:r1\n", "a file of an unknown kind"),
 }
 
 

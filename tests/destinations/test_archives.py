@@ -161,8 +161,8 @@ def test_names_in_a_layout_are_those_that_containerd_knows(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("output", "options", "message"),
     [
-        ("-", {"form": "dir"}, "dir is a folder, which cannot go to standard output"),
-        ("-", {"form": "oci"}, "oci is a folder, which cannot go to standard output"),
+        ("-", {"form": "dir"}, "--as dir makes folders, which cannot go to standard output"),
+        ("-", {"form": "oci"}, "--as oci makes folders, which cannot go to standard output"),
         (".", {"form": "oci-archive"}, "is a folder, but oci-archive is a file"),
         ("x.tar", {"form": "docker-archive", "link": "hard"}, "--link is for folders"),
         ("x.tar", {"form": "zip"}, "unknown form 'zip'"),

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 import airpatch
-from airpatch import FormatError, Inventory, InventoryReport, Request, UsageError
+from airpatch import FormatError, Inventory, InventoryReport, LayersReport, Request, UsageError
 from airpatch.format.inventories import content_id, emit
 from airpatch.format.registry import STORAGE
 from airpatch.model.digest import Digest
+from tests.sources.sample_sources import IMAGES
 
 BLOBS = {Digest.of(b"one"): 3, Digest.of(b"three"): 5}
 
@@ -46,3 +47,12 @@ def test_a_folder_inside_a_root_is_called_so(tmp_path: Path) -> None:
     (tmp_path / STORAGE / "blobs").mkdir(parents=True)
     with pytest.raises(UsageError, match=f"name its root, {tmp_path}$"):
         airpatch.inspect(tmp_path / STORAGE / "blobs")
+
+
+@pytest.mark.parametrize("form", ["oci-archive", "docker-archive"])
+def test_layers_of_archives_are_found_without_a_prefix(form: str, tmp_path: Path) -> None:
+    archive = tmp_path / "images.tar"
+    airpatch.restore(IMAGES / "infra/settings:r1", archive, form=form)
+    found = airpatch.inspect(archive, layers=True)
+    assert isinstance(found, LayersReport)
+    assert len(found.layers) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -27,6 +28,19 @@ def signers(tmp_path: Path) -> dict[str, Path]:
 def change_signature(file: Path, key: Path, namespace: str = "airpatch-trust") -> Path:
     subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", str(key), str(file)], check=True)
     return Path(f"{file}.sig")
+
+
+def test_signers_as_the_documentation_sets_them_up_name_their_successors(
+    signers: dict[str, Path], tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "TRUST.md").read_text()
+    [namespaces] = re.findall(r'namespaces=\\"([a-z,-]+)\\"', page)
+    signers["alice"].write_text(f'alice namespaces="{namespaces}" {(tmp_path / "alice.pub").read_text()}')
+    root = tmp_path / "root"
+    airpatch.trust(root, airpatch.trusted_signers(signers["alice"]))
+    signature = change_signature(signers["bob"], tmp_path / "alice")
+    done = airpatch.trust(root, airpatch.trusted_signers(signers["bob"]), signature=signature)
+    assert [signer.principals for signer in done.signers] == [("alice",)]
 
 
 def test_those_who_are_trusted_name_their_successors(signers: dict[str, Path], tmp_path: Path) -> None:

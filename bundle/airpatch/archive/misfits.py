@@ -49,4 +49,4 @@ def _what(head: bytes) -> str:
         if begins_inventory(content):
             return "an inventory or a request, which 'inspect' and 'diff --base' take"
         return "a zstd file; if it was a bundle or an inventory, it is cut short: copy it again"
-    return "something else"
+    return "a file of an unknown kind"

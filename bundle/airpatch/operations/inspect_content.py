@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.inventory_files import is_inventory, read_inventory
+from airpatch.archive.open_bundles import is_bundle
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
@@ -132,7 +133,7 @@ def _layers(name: str, execution: Execution) -> tuple[Layer, ...]:
     from airpatch.report.layer_encodings import examine_layers
     from airpatch.sources.gather import gather
 
-    if is_file(Path(name)):
+    if is_bundle(Path(name)):  # also a patch, which is no source
         with open_bundle(name) as bundle:
             return tuple(examine_layers(bundle.index.release.images, bundle.manifests(), bundle, execution))
     gathered = gather([name], execution)

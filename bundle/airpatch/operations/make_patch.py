@@ -118,7 +118,7 @@ def _order_warnings(bases: Sequence[str], release: Release) -> Iterator[str]:
                 "round?"
             )
         elif of.name == release.name:
-            yield f"{name} also has a release named {release.name}; give the new one another name with --release"
+            yield f"the base also has a release named {release.name}; give the new one another name with --release"
 
 
 def _content_warnings(states: Sequence[BaseState], contents: Sequence[BaseState], index: Index) -> Iterator[str]:
@@ -132,7 +132,7 @@ def _content_warnings(states: Sequence[BaseState], contents: Sequence[BaseState]
         unread = sum(size for digest, size in state.blobs.items() if all(each.size(digest) is None for each in givers))
         if unread:
             yield (
-                f"{state.base.name} is an inventory, which holds no blobs, and {unread / 1e6:.1f} MB of what it lists "
+                f"the base {state.base.name} is an inventory, which holds no blobs, and {unread / 1e6:.1f} MB of what it lists "
                 "cannot be read anywhere: changed layers that resemble these travel whole. Name the bundles or "
                 "the root that have them with --content"
             )

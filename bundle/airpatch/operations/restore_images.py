@@ -149,7 +149,7 @@ class ImageOutput:
             choice(Form, form, "form", ARCHIVES)
             check_is_no_root(Path(path))
             if os.fspath(path) == STDOUT:
-                raise UsageError(f"{form} is a folder, which cannot go to standard output: use --as oci-archive")
+                raise UsageError(f"--as {form} makes folders, which cannot go to standard output: use --as oci-archive")
         elif is_folder(Path(path)):
             raise UsageError(f"{path}: is a folder, but {form} is a file")
         elif mode is not LinkMode.COPY:

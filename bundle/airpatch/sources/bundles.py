@@ -25,7 +25,7 @@ class BundleSource(Source):
         if not bundle.index.is_full:
             raise UsageError(
                 f"{bundle.name}: is a patch, which holds only what its base lacks: first make a full bundle of both "
-                "with 'airpatch merge BASE PATCH -o FULL'"
+                "with 'airpatch merge BASE PATCH -o FULL', or restore it with --base"
             )
         self._bundle = bundle
         self._content: Content = bundle

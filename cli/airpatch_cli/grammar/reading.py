@@ -36,8 +36,9 @@ def inspect(parser: ArgumentParser) -> None:
         help="a bundle, an inventory, the request of an apply, or the directory that holds docker/registry/v2; with "
         "--layers any source of images",
     )
-    parser.add_argument("--blobs", action="store_true", help="also list the blobs (--json always includes them)")
-    parser.add_argument("--layers", action="store_true", help="show which encoder wrote each layer instead")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--blobs", action="store_true", help="also list the blobs (--json always includes them)")
+    shown.add_argument("--layers", action="store_true", help="show which encoder wrote each layer instead")
 
 
 @command(
