@@ -97,7 +97,8 @@ def _verify(message: bytes, signature: Signature) -> None:
     signed = b"SSHSIG" + b"".join(len(one).to_bytes(4, "big") + one for one in fields)
     name = _strings(signature.key, 1)[0]
     algorithm, proper, _ = _strings(signature.proper, 2)
-    key = serialization.load_ssh_public_key(name + b" " + base64.b64encode(signature.key))
+    with refusing(ValueError, "a key that is none", TrustError):
+        key = serialization.load_ssh_public_key(name + b" " + base64.b64encode(signature.key))
     with refusing(InvalidSignature, "a signature of another message", TrustError):
         if isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(proper, signed)
