@@ -83,14 +83,18 @@ def moment(text: str) -> int:
 def memory_size(text: str) -> int:
     size = _size(text)
     if size is None or size < _LEAST_MEMORY:
-        raise argparse.ArgumentTypeError(f"must be 256MiB or more, in KiB, MiB or GiB, such as 512MiB or 4GiB, not {text!r:.40}")
+        raise argparse.ArgumentTypeError(
+            f"must be 256MiB or more, in KiB, MiB or GiB, such as 512MiB or 4GiB, not {text!r:.40}"
+        )
     return size
 
 
 def part_size(text: str) -> int:
     size = _size(text)
     if size is None or size < _LEAST_PART:
-        raise argparse.ArgumentTypeError(f"must be 64KiB or more, in KiB, MiB or GiB, such as 25MiB or 4GiB, not {text!r:.40}")
+        raise argparse.ArgumentTypeError(
+            f"must be 64KiB or more, in KiB, MiB or GiB, such as 25MiB or 4GiB, not {text!r:.40}"
+        )
     return size
 
 
