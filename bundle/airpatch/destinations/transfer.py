@@ -99,7 +99,8 @@ def _clone(source: int, target: DescriptorSink) -> None:
     except OSError as cause:
         if cause.errno in _NO_CLONES:
             raise TargetError(
-                "reflinks need source and destination on one file system that knows them, such as Btrfs or XFS; use --link copy"
+                "reflinks need source and destination on one file system that knows them, such as Btrfs or "
+                "XFS; use --link copy"
             ) from None
         raise write_error(target.name, cause) from None
 

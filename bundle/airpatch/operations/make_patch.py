@@ -132,7 +132,8 @@ def _content_warnings(states: Sequence[BaseState], contents: Sequence[BaseState]
         unread = sum(size for digest, size in state.blobs.items() if all(each.size(digest) is None for each in givers))
         if unread:
             yield (
-                f"the base {state.base.name} is an inventory, which holds no blobs, and {unread / 1e6:.1f} MB of what it lists "
+                f"the base {state.base.name} is an inventory, which holds no blobs, and "
+                f"{unread / 1e6:.1f} MB of what it lists "
                 "cannot be read anywhere: changed layers that resemble these travel whole. Name the bundles or "
                 "the root that have them with --content"
             )

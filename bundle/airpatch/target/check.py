@@ -238,7 +238,8 @@ class Timeline:
                 left, why = self._releases[now], "it was installed before"
         if left is not None and not allow_downgrade:
             raise TrustError(
-                f"going back from {left.name} to {release.name} ({why}); use 'airpatch apply --allow-downgrade' if you want that"
+                f"going back from {left.name} to {release.name} ({why}); "
+                "use 'airpatch apply --allow-downgrade' if you want that"
             )
         self._releases[id_] = release
         self._current[release.product] = id_

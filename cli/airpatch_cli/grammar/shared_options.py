@@ -77,8 +77,8 @@ def base_options(parser: argparse.ArgumentParser) -> argparse.Action:
         dest="bases",
         metavar="BASE",
         help="what a target has: a bundle, a patch, a registry's root, an inventory, a request written by apply, "
-        "an archive of images, containerd's storage, or a release in a store (STORE#RELEASE); may be repeated, and the patch then fits targets that have any one "
-        "of them",
+        "an archive of images, containerd's storage, or a release in a store (STORE#RELEASE); may be "
+        "repeated, and the patch then fits targets that have any one of them",
     )
     return content_option(parser)
 
