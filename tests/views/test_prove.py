@@ -10,7 +10,7 @@ import brotli
 import pytest
 import zopfli.gzip
 
-from airpatch.encoders.libbrotli import AVAILABLE, QUALITIES
+from airpatch.encoders.libbrotli import AVAILABLE, QUALITIES, brotli_encoder
 from airpatch.views import prove
 from airpatch.views.description import Coding
 from airpatch.views.prove import Prover
@@ -53,6 +53,16 @@ def test_slow_ones_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [prover.encoder(stream(11, 22)) for _ in range(3)]
     assert found == ["libbrotli-1.2.1-11-22", None, None]
     assert prover.encoder(stream(9, 22)) == "libbrotli-1.2.1-9-22"
+
+
+def test_a_host_counts_no_more_than_the_prover(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    encoder = brotli_encoder("libbrotli-1.2.1-11-22", told.append)
+    encoder.feed(CONTENT)
+    encoder.finish()
+    monkeypatch.setattr(prove, "MAX_SLOW", 2 * sum(told) - 1)
+    prover = Prover()
+    assert [prover.encoder(stream(11, 22)) for _ in range(2)] == ["libbrotli-1.2.1-11-22", None]
 
 
 def test_after_many_brotli_streams_of_others_few_are_tried() -> None:

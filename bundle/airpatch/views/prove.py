@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from airpatch.encoders import libbrotli
 from airpatch.encoders.libbrotli import QUALITIES, SLOW, WINDOWS, brotli_name
 from airpatch.encoders.libzopfli import AVAILABLE, EACH_STREAM, USUAL, zopfli_effort, zopfli_names
 from airpatch.encoders.recognise import recognise
@@ -144,9 +145,10 @@ class _BrotliProver:
                 reader.note_unknown(Coding(level.framing, name))
                 return None
             if quality >= SLOW:
-                if self._room < level.size:
+                effort = level.size + libbrotli.EACH_STREAM
+                if self._room < effort:
                     continue
-                self._room -= level.size
+                self._room -= effort
                 self._pause()
             if _makes(_encode(name, level.framing), packed, level.framing):
                 self._qualities.remove(quality)
