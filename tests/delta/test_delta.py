@@ -109,6 +109,12 @@ def test_what_decode_refuses_is_no_copy() -> None:
     assert copied(delta(b"", [b""]), [b""]) is None
 
 
+def test_no_long_time_is_spent_on_telling_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airpatch.delta.covers._COPIED", 4096)
+    monkeypatch.setattr("airpatch.delta.decoder._MAX_COPIES", 0)
+    assert copied(delta(BASE, [BASE]), [BASE]) is None
+
+
 @given(edited(), st.sampled_from(Effort))
 @settings(deadline=None, max_examples=60)
 def test_what_is_told_to_be_a_copy_is_one(case: tuple[list[bytes], bytes], effort: Effort) -> None:

@@ -29,6 +29,9 @@ FREE_INSTRUCTIONS, BYTES_PER_INSTRUCTION = 1 << 16, 8
 MAX_MIXED = 1 << 24  # bytes of literals and corrections of a delta that are mixed
 CHUNK = 1 << 20  # bytes, about, that `decode` yields at once; of a copy, those that are corrected at once
 
+_MAX_COPIES = 1 << 16
+"""How many covers may make a copy of a source that is told without carrying it out; a writer needs few."""
+
 _Cover = tuple[int, int, int]  # target offset, source position, length
 
 
@@ -51,7 +54,8 @@ def decode(
 
 
 def copied_source(delta: ByteReader, sizes: Sequence[int], max_size: int) -> int | None:
-    """Return the number of the source that is the target of `delta`, byte for byte; None if none of them is.
+    """Return the number of the source that is the target of `delta`, byte for byte; None if none of them is, or if it
+    is put together from so many covers that telling it would take long.
 
     `sizes` are those of the sources in bytes: what they hold is not asked for. FormatError as for `decode`, as far as
     that takes to tell.
@@ -61,8 +65,11 @@ def copied_source(delta: ByteReader, sizes: Sequence[int], max_size: int) -> int
     if size not in sizes:
         return None
     shifts: set[int] = set()
+    seen = 0
 
     def see(covers: Sequence[_Cover]) -> None:
+        nonlocal seen
+        seen += len(covers)
         if len(shifts) <= 1:
             shifts.update(position - offset for offset, position, length in covers if length)
 
@@ -72,7 +79,7 @@ def copied_source(delta: ByteReader, sizes: Sequence[int], max_size: int) -> int
             return None
         for _ in segment.run():
             pass  # all of it is empty
-        if len(shifts) > 1:
+        if len(shifts) > 1 or seen > _MAX_COPIES:
             return None
     found = (number for number, place in enumerate(zip(space.bases, sizes, strict=True)) if place == (*shifts, size))
     return next(found, None)
