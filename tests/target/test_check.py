@@ -194,7 +194,7 @@ def test_adversary_7_an_older_sequence_needs_permission(root: Path) -> None:
     install(root, numbered(2).full)
     before = snapshot(root)
     for older in (0, 1):
-        with pytest.raises(TrustError, match=r"from n2 to .*; use --allow-downgrade"):
+        with pytest.raises(TrustError, match=r"from n2 to .*; use 'airpatch apply --allow-downgrade'"):
             install(root, numbered(older).full)
     assert snapshot(root) == before
     install(root, numbered(2).full, numbered(3).full)
