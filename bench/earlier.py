@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.run import PROJECT, Command
+from bench.run import PROJECT, Command, airpatch
 
 COMMIT = "e486880"
 
@@ -36,6 +37,19 @@ def earlier_tree() -> Path:
 def earlier(tree: Path, name: str, *words: str | Path, prepare: Callable[[], None] = lambda: None) -> Command:
     """The command line `words` as that commit, in `tree`, runs it."""
     return Command(name, [sys.executable, "-m", "cli.main", *map(str, words)], prepare, _found_in(tree))
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of those that are compared, with its files in `folder`: airpatch, or the commit that is in `built`."""
+
+    folder: Path
+    built: Path | None = None
+
+    def command(self, *words: str | Path, prepare: Callable[[], None] = lambda: None) -> Command:
+        if self.built:
+            return earlier(self.built, f"{words[0]} of {COMMIT}", *words, prepare=prepare)
+        return airpatch(f"airpatch {words[0]}", *words, prepare=prepare)
 
 
 def _found_in(tree: Path) -> dict[str, str]:

@@ -14,8 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.earlier import COMMIT, earlier, earlier_tree
-from bench.run import PROJECT, Command, airpatch, compare, emptied, scratch, shell
+from bench.earlier import COMMIT, Side, earlier_tree
+from bench.run import PROJECT, compare, emptied, scratch, shell
 
 EXAMPLE = PROJECT / "fixtures" / "images" / "r2"
 
@@ -54,27 +54,23 @@ def main() -> None:
     parser.add_argument("--earlier", action="store_true", help=f"measure commit {COMMIT}, too")
     args = parser.parse_args()
     tree = args.tree
-    built = earlier_tree() if args.earlier else None
 
     with scratch() as place:
         images = place / "images"
         subprocess.run(["cp", "-a", tree, images], check=True)
         storage = place / "storage"
         seed_way(images, storage)
-        bundle, zst, gz = place / "a.tar.zst", place / "b.tar.zst", place / "c.tar.gz"
-        root, plain = place / "root", place / "plain"
-
-        def in_turns(name: str, *words: str | Path, writes: Path | None = None) -> list[Command]:
-            """The command line, and that of the earlier commit with files of its own."""
-            prepare = emptied(writes) if writes else emptied()
-            commands = [airpatch(f"airpatch {name}", *words, prepare=prepare)]
-            if built:
-                theirs = [_of_earlier(word) if isinstance(word, Path) and word != images else word for word in words]
-                emptied_theirs = emptied(_of_earlier(writes)) if writes else emptied()
-                commands.append(earlier(built, f"{name} of {COMMIT}", *theirs, prepare=emptied_theirs))
-            return commands
-
-        create = in_turns("create", "create", images, "-o", bundle, "-q", writes=bundle)
+        zst, gz, plain = place / "b.tar.zst", place / "c.tar.gz", place / "plain"
+        sides = [Side(place / "ours")]
+        if args.earlier:
+            sides.append(Side(place / COMMIT, earlier_tree()))
+        create, apply, inspect = [], [], []
+        for side in sides:
+            side.folder.mkdir()
+            bundle, root = side.folder / "a.tar.zst", side.folder / "root"
+            create.append(side.command("create", images, "-o", bundle, "-q", prepare=emptied(bundle)))
+            apply.append(side.command("apply", bundle, "--root", root, "-q", prepare=emptied(root)))
+            inspect.append(side.command("inspect", bundle))
         tar_zstd = shell("tar | zstd -T0 -3", f"tar -C {storage} -cf - . | zstd -T0 -3 -q -o {zst}", emptied(zst))
         linked, seeded = place / "linked", place / "seeded.tar.zst"
         seed = shell(
@@ -90,18 +86,13 @@ def main() -> None:
         compare([create[0], tar_gzip], times=1)
         print("apply into an empty root, on disk at the end:")
         extract = f"mkdir {plain}; tar --zstd -xf {zst} -C {plain}; sync -f {plain}"
-        apply = in_turns("apply", "apply", bundle, "--root", root, "-q", writes=root)
         compare([*apply, shell("tar --zstd -xf, sync -f", extract, emptied(plain))], times=14)
         print("sizes:")
-        for path in (bundle, zst, gz):
+        for path in (sides[0].folder / "a.tar.zst", zst, gz):
             print(f"  {path.name:<12}{path.stat().st_size:>14,} bytes")
         print("start:")
-        compare(in_turns("--help", "--help"), times=14)
-        compare(in_turns("inspect", "inspect", bundle), times=14)
-
-
-def _of_earlier(path: Path) -> Path:
-    return path.with_name(f"{COMMIT}-{path.name}")
+        compare([side.command("--help") for side in sides], times=14)
+        compare(inspect, times=14)
 
 
 if __name__ == "__main__":

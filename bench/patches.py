@@ -12,13 +12,13 @@ import argparse
 import filecmp
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import pieces
-from bench.earlier import COMMIT, earlier, earlier_tree
+from bench.earlier import COMMIT, Side, earlier_tree
 from bench.run import PROJECT, Command, Run, airpatch, compare, emptied, measure, scratch, shell
 
 EXAMPLES = [PROJECT / "fixtures" / "images" / release for release in ("r1", "r2")]
@@ -43,9 +43,9 @@ def main() -> None:
     parser.add_argument("--earlier", action="store_true", help=f"measure commit {COMMIT}, too")
     args = parser.parse_args()
     with scratch() as place:
-        sides = [Side(place / "ours")]
+        sides = [Maker(place / "ours")]
         if args.earlier:
-            sides.append(Side(place / COMMIT, earlier_tree()))
+            sides.append(Maker(place / COMMIT, earlier_tree()))
         for side in sides:
             side.folder.mkdir()
             measure(side.command("create", args.old, "-o", side.base, "-q"))
@@ -69,11 +69,8 @@ def main() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One of those that are compared, with its files in `folder`: airpatch, or the commit that is in `built`."""
-
-    folder: Path
-    built: Path | None = None
+class Maker(Side):
+    """A side that makes patches, and what it makes."""
 
     @property
     def base(self) -> Path:
@@ -82,11 +79,6 @@ class Side:
     @property
     def patch(self) -> Path:
         return self.folder / "patch.tar.zst"
-
-    def command(self, *words: str | Path, prepare: Callable[[], None] = lambda: None) -> Command:
-        if self.built:
-            return earlier(self.built, f"{words[0]} of {COMMIT}", *words, prepare=prepare)
-        return airpatch(str(words[0]), *words, prepare=prepare)
 
     def diff(self, new: Path, effort: str) -> Command:
         return self.command("diff", "--base", self.base, new, "-o", self.patch, "-q", "--effort", effort)
