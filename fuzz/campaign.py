@@ -27,8 +27,8 @@ SECONDS = 30 * 60
 RUN = 10 * 60
 """Seconds of one run by the clock."""
 HANG = 15 * 60
-"""Seconds by the clock after which an input that has not ended is a failure. libFuzzer counts those in which the process
-does not run, too: on a busy machine, or while it is stopped, an input of a second can take minutes.
+"""Seconds by the clock after which an input that has not ended is a failure. libFuzzer counts those, too, in which the
+process does not run: on a busy machine, or while it is stopped, an input of a second can take minutes.
 """
 _TICKS = os.sysconf("SC_CLK_TCK")
 
