@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.open_bundles import is_bundle
+from airpatch.archive.open_bundles import is_bundle, named_once
 from airpatch.destinations.registry_plan import (
     PushPlan,
     Rename,
@@ -23,7 +23,6 @@ from airpatch.destinations.registry_push import carry_out
 from airpatch.destinations.supply import GatheredSupply, Supply
 from airpatch.errors import BaseMismatch, TargetError, UsageError
 from airpatch.execution import Execution
-from airpatch.linux import is_file
 from airpatch.model.digest import Digest
 from airpatch.model.lacking import lacking_by_image
 from airpatch.model.manifest import Manifest, parse_manifest
@@ -93,7 +92,7 @@ def push(
     """
     access = access or RegistryAccess()
     execution = within(execution, Path.cwd()).task()  # its transport ends with it
-    paths = names(sources)
+    paths = named_once(names(sources))
     if not paths:
         raise UsageError("nothing to push: name a root, a bundle, or a base and patches")
     with ExitStack() as stack:
@@ -190,7 +189,7 @@ def _open_patches(paths: Sequence[str], stack: ExitStack, trusted: TrustedSigner
     """
     found: list[BundleFile] = []
     for number, path in enumerate(paths):
-        bundle = stack.enter_context(closing(BundleFile(path))) if _is_bundle_file(path) else None
+        bundle = stack.enter_context(closing(BundleFile(path))) if is_bundle(Path(path)) else None
         if bundle is None or bundle.index.is_full:
             if number:
                 raise UsageError(f"{path}: is not a patch; after the first, all must be patches")
@@ -198,10 +197,6 @@ def _open_patches(paths: Sequence[str], stack: ExitStack, trusted: TrustedSigner
         require_valid(trusted, bundle.opening, bundle.name)
         found.append(bundle)
     return found
-
-
-def _is_bundle_file(path: str) -> bool:
-    return is_file(Path(path)) and is_bundle(Path(path))
 
 
 def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSigners | None) -> _Prepared:
@@ -218,7 +213,7 @@ def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: Tru
     from airpatch.patches.completed_release import complete_upon
     from airpatch.patches.delivery import Delivery, delivery_memory
 
-    if _is_bundle_file(path):
+    if is_bundle(Path(path)):
         base = job.stack.enter_context(closing(BundleFile(path)))
         require_valid(trusted, base.opening, base.name)
     release = complete_upon(path, patches, job.execution)

@@ -23,11 +23,11 @@ from airpatch.format import registry
 from airpatch.format.registry import STORAGE
 from airpatch.linux import is_folder
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import parse_manifest
+from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Image, Release
 from airpatch.model.walk import walk
 from airpatch.operations.arguments import StrPath, beside, check_apart, choice, within
-from airpatch.operations.lay_out_files import lay_out_files
+from airpatch.operations.lay_out_files import lay_out_files, require_places
 from airpatch.operations.trusted_files import require_valid, require_valid_source
 from airpatch.registry_api.access import PullOptions
 from airpatch.sources.gather import gather
@@ -163,6 +163,10 @@ class ImageOutput:
     ) -> Restored:
         """Restore `images`. Raises as `restore` does."""
         path = Path(self.path)
+        parsed: dict[Digest, Manifest] = {}
+        if self.files_to is not None:
+            parsed = {image.manifest: parse_manifest(manifests[image.manifest]) for image in images}
+            require_places(images, parsed, self.files_to)
         if self.form in ARCHIVES:
             archive = ARCHIVES[self.form](images, manifests)
             write_archive(archive, content, os.fspath(self.path), execution)
@@ -174,7 +178,7 @@ class ImageOutput:
             made = Restored(path, tuple(images), content_size(images, manifests), others=tuple(others))
         if self.files_to is None:
             return made
-        return replace(made, files=lay_out_files(images, manifests, content, self.files_to, execution))
+        return replace(made, files=lay_out_files(images, parsed, content, self.files_to, execution))
 
 
 def _restore_upon(
@@ -230,5 +234,5 @@ def restore_release(
 def lay_out_release(root: Path, release: Release, folder: StrPath, execution: Execution) -> int:
     """Lay out the files of `release`, which is installed on `root`. Raises as `lay_out_files` does."""
     content = TreeContent(Tree(root), registry.blob_path)
-    manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
+    manifests = {b.digest: parse_manifest(read_blob(content, b.digest, b.size)) for b in release.blobs if b.is_manifest}
     return lay_out_files(release.images, manifests, content, folder, execution)

@@ -113,7 +113,7 @@ def _work_folder() -> Iterator[Path]:
 
 def _require_valid(sources: Sequence[str], trusted: TrustedSigners | None) -> None:
     for name in sources if trusted is not None else ():
-        if not Path(name).is_file() or not is_bundle(Path(name)):
+        if not is_bundle(Path(name)):
             raise UsageError(f"{name}: --trust is for sending bundles: other sources carry no signatures")
         with closing(BundleFile(name)) as bundle:
             require_valid(trusted, bundle.opening, name)
