@@ -44,9 +44,9 @@ from airpatch.units import count, megabytes
 class PushResult:
     """What a push did, or with `dry_run` would do.
 
-    `uploaded` are blobs that the registry did not have, by their digests, `mounted` counts those that it had in another repository,
+    `uploaded` are blobs that the registry did not have, `mounted` counts those that it had in another repository,
     `manifests` counts those that were put, and `tags` are those that were set. `missing` are blobs that no source has;
-    only a dry run succeeds in spite of them.
+    only a dry run succeeds in spite of them. Blobs are in the order of their digests.
     """
 
     destination: str
