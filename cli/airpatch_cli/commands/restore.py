@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
-from pathlib import Path
 
 import airpatch
-from airpatch.linux import is_folder
 from airpatch.units import count, megabytes
 from airpatch_cli.console import Console, Result
 from airpatch_cli.registry_access import pulling
@@ -15,16 +12,9 @@ from airpatch_cli.trust_options import trusted
 
 _SHOWN = 5
 """Number of other images to name."""
-_ARCHIVE = re.compile(r"\.(tar(\.\w+)?|tgz|tzst)$", re.IGNORECASE)
-"""How archives are named."""
 
 
 def run(args: Namespace, console: Console) -> Result:
-    if args.kind is None and _ARCHIVE.search(args.output) and not is_folder(Path(args.output)):
-        raise airpatch.UsageError(
-            f"{args.output}: is named like an archive, but would be a folder: say --as oci-archive or --as "
-            "docker-archive for an archive, --as dir for a folder of that name"
-        )
     done = airpatch.restore(
         args.source,
         args.output,
@@ -33,7 +23,7 @@ def run(args: Namespace, console: Console) -> Result:
         images=args.images,
         release=args.release,
         exact=args.exact,
-        form=args.kind or "dir",
+        form=args.kind,
         link=args.link or "copy",
         pull=pulling(args),
         trusted=trusted(args),
