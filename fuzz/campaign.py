@@ -20,12 +20,16 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fuzz.targets import TARGETS
+from fuzz.targets import TARGETS, require_atheris
 
 CASES = 1_000_000
 SECONDS = 30 * 60
 RUN = 10 * 60
 """Seconds of one run by the clock."""
+HANG = 15 * 60
+"""Seconds by the clock after which an input that has not ended is a failure. libFuzzer counts those, too, in which the
+process does not run: on a busy machine, or while it is stopped, an input of a second can take minutes.
+"""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -53,6 +57,7 @@ def _end(_signal: int, _frame: object) -> None:
 
 
 def main() -> None:
+    require_atheris()
     signal.signal(signal.SIGTERM, _end)
     folder = Path(sys.argv[1])
     counts = {name: read(folder / f"{name}.json") for name in sys.argv[2:] or TARGETS}
@@ -75,7 +80,7 @@ def read(path: Path) -> Count:
 def run(name: str, corpus: Path, count: Count) -> None:
     """Fuzz the target `name` for a while, and add to its `count`. Raises _Ended after that."""
     corpus.mkdir(parents=True, exist_ok=True)
-    words = [f"-max_total_time={RUN}", "-timeout=60", "-print_final_stats=1", str(corpus)]
+    words = [f"-max_total_time={RUN}", f"-timeout={HANG}", "-print_final_stats=1", str(corpus)]
     command = [sys.executable, "-m", "fuzz.targets", name, *words]
     ended, before = None, count.seconds
     with (

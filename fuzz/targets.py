@@ -6,9 +6,8 @@
 
 An input may be taken, or end in an AirpatchError other than a TargetError; anything else ends the run, and its input is
 written to the current folder. Seeds (fuzz/seeds.py) come from fixtures/. What is found becomes a vector there
-(CONTRIBUTING.md). Needs
-`pip install atheris`; compiled codecs give no coverage: `python -m fuzz.targets` is for the Python around them, and the
-sanitizers (CONTRIBUTING.md) for themselves.
+(CONTRIBUTING.md). Needs `pip install 'atheris>=3'`; compiled codecs give no coverage: `python -m fuzz.targets` is for
+the Python around them, and the sanitizers (CONTRIBUTING.md) for themselves.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import importlib.util
 import io
 import os
 import shutil
@@ -281,6 +281,12 @@ TARGETS: Mapping[str, Callable[[], tuple[Target, Iterator[bytes]]]] = {
 }
 
 
+def require_atheris() -> None:
+    """End the program with one line if atheris cannot be imported."""
+    if importlib.util.find_spec("atheris") is None:
+        sys.exit("fuzzing needs atheris, for Linux on x86-64: pip install 'atheris>=3'")
+
+
 def fuzz(name: str, words: list[str]) -> None:
     """Fuzz the target `name`; does not return."""
     import atheris
@@ -330,6 +336,7 @@ def smoke(cases: int) -> int:
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in (*TARGETS, "--smoke"):
         sys.exit(f"{__doc__}\ntargets: {', '.join(TARGETS)}")
+    require_atheris()
     if sys.argv[1] == "--smoke":
         sys.exit(smoke(int(sys.argv[2])) > 0)
     fuzz(sys.argv[1], sys.argv[2:])
