@@ -68,7 +68,7 @@ def many_files(count: int) -> None:
                 start = (layer // 2 * FILES + number) * 6007 % (len(noise) - SIZE)
                 changed = b"new" if layer % 2 and not number % 10 else b""
                 content = noise[start : start + SIZE // 2] + changed + noise[start + SIZE // 2 : start + SIZE]
-                sketcher.part(b"usr/lib/%d/%d/file" % (layer // 2, number), len(content), [content])
+                sketcher.part(b"usr/lib/%d/%d/file" % (layer // 2, number), [content])
             sketches.put(layer, sketcher.finish(FILES * SIZE, layer))
     print(f"  {seconds():.1f} s")
     with timed(f"their sources, 1 for each of {layers // 2} layers") as seconds:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 
 
 class PieceReader:
@@ -18,6 +19,27 @@ class PieceReader:
             return b""
         data, self._rest = self._rest[:size], self._rest[size:]
         return bytes(data)
+
+    def pieces(self, size: int = sys.maxsize) -> Iterator[memoryview]:
+        """Yield up to `size` bytes as they come, each piece until the next is asked for; fewer only at the end."""
+        while size and not self.at_end():
+            piece, self._rest = self._rest[:size], self._rest[size:]
+            size -= len(piece)
+            yield piece
+
+    def exactly(self, size: int) -> bytes:
+        """Return `size` bytes, fewer only at the end."""
+        if len(self._rest) < size:
+            return b"".join(map(bytes, self.pieces(size)))
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(data)
+
+    def skip(self, size: int) -> None:
+        """Leave out `size` bytes, or all that are left."""
+        while size and not self.at_end():
+            skipped = min(size, len(self._rest))
+            self._rest = self._rest[skipped:]
+            size -= skipped
 
     def at_end(self) -> bool:
         """Return whether no bytes are left."""

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,32 @@ def test_folders_of_others_are_not_touched(releases: dict[str, Path], tmp_path: 
     assert state(out) == before
 
 
+@pytest.mark.parametrize("kind", ["file", "pipe"])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_folder_of_others_is_told_before_anything_is_applied_or_restored(
+    several: bool, kind: str, releases: dict[str, Path], tmp_path: Path
+) -> None:
+    bundle, out, root = tmp_path / "bundle", tmp_path / "out", tmp_path / "root"
+    names = ["old", "new"] if several else ["old"]
+    airpatch.create(IMAGE, bundle, files=[f"{releases[name]}=shop/{name}" for name in names], release="1")
+    mine = out / "shop/old/mine" if several else out / "mine"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine\n")
+    with ExitStack() as stack:
+        given = bundle
+        if kind == "pipe":
+            given = tmp_path / "pipe"
+            os.mkfifo(given)
+            stack.enter_context(subprocess.Popen(["cp", bundle, given], stderr=subprocess.DEVNULL))
+        with pytest.raises(TargetError, match=f"^{mine.parent}: holds files that airpatch did not lay out"):
+            airpatch.apply(given, root, files_to=out)
+    assert not root.exists()
+    with pytest.raises(TargetError, match=f"^{mine.parent}: holds files that airpatch did not lay out"):
+        airpatch.restore(bundle, tmp_path / "images", files_to=out)
+    assert not (tmp_path / "images").exists()
+    assert [path for path in out.rglob("*") if path.is_file()] == [mine]
+
+
 def test_a_file_of_others_in_the_way_is_told(releases: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     airpatch.restore(releases["full1"], tmp_path / "images", files_to=out)
@@ -154,6 +181,9 @@ def test_a_release_without_files(tmp_path: Path) -> None:
     airpatch.create(IMAGE, tmp_path / "plain")
     with pytest.raises(UsageError, match="the release has no files"):
         airpatch.restore(tmp_path / "plain", tmp_path / "images", files_to=tmp_path / "out")
+    with pytest.raises(UsageError, match="the release has no files"):
+        airpatch.apply(tmp_path / "plain", tmp_path / "root", files_to=tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain"]
     with pytest.raises(UsageError, match="dry run"):
         airpatch.apply(tmp_path / "plain", tmp_path / "root", dry_run=True, files_to=tmp_path / "out")
 

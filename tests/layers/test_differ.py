@@ -180,7 +180,7 @@ def test_progress_adds_up() -> None:
     progress = Recorder()
     new, old = GO(changed(layer(1, size=SIZE))), GO(layer(1, size=SIZE))
     diff([new], [old], progress=progress)
-    assert progress.labels == ["unpacking layers", "making layer patches"]
+    assert progress.labels == ["looking at layers", "making layer patches"]
     assert progress.adds_up
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import zstandard
 
 from airpatch.blobs.content import BytesBlob
-from airpatch.blobs.scratch import ScratchFile, ScratchRange
+from airpatch.blobs.scratch import ScratchStore
 from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
 from airpatch.layers import decision_reader, gzip_ways
-from airpatch.layers.compression import compression, extract
+from airpatch.layers.compression import compression, extract, opened
 from airpatch.layers.patch_maker import Made, PatchMaker
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import (
@@ -33,8 +33,9 @@ from airpatch.layers.recipe import (
     read_header,
 )
 from airpatch.layers.required_features import features
+from airpatch.layers.uncompressed import kept_layers
 from airpatch.layers.versions import known_features
-from airpatch.layers.ways import Unpacked
+from airpatch.layers.ways import LayerBlob
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from tests.delta.support import noise, tar
@@ -67,20 +68,9 @@ GO = replica("go1-flate-6")
 CHUNKED = Path(__file__).parents[2] / "fixtures/encoders/chunked"
 
 
-def unpack(blob: bytes) -> Unpacked:
-    file = ScratchFile(scratch, "x")
-    extract(BytesBlob(blob), len(blob), file.append, 1 << 30)
-    return Unpacked(rows([blob])[0], compression(blob[:4]), ScratchRange(file, 0, file.size))
-
-
-@contextmanager
-def unpacked(*blobs: bytes) -> Iterator[list[Unpacked]]:
-    made = [unpack(blob) for blob in blobs]
-    try:
-        yield made
-    finally:
-        for each in made:
-            each.uncompressed.file.close()
+def found(blob: bytes) -> LayerBlob:
+    size = sum(len(piece) for piece in opened(BytesBlob(blob), len(blob), 1 << 30)[1])
+    return LayerBlob(rows([blob])[0], compression(blob[:4]), size)
 
 
 def patched(
@@ -93,8 +83,11 @@ def patched(
     """The layer patch; every file is closed again."""
     before = descriptors()
     content = Blobs(by_digest(new, *old))
-    with unpacked(new, *old) as (target, *sources):
-        shop = PatchMaker(content, [target, *sources], effort, work or execution(memory=1 << 26), 0, reader)
+    with closing(ScratchStore(scratch)) as store:
+        layers = target, *sources = [found(blob) for blob in (new, *old)]
+        uncompressed = kept_layers(content, scratch, [layer.blob.digest for layer in layers], store)
+        work = work or execution(memory=1 << 26)
+        shop = PatchMaker(content, layers, uncompressed, effort, work, 0, reader)
         made = shop.patch(target, sources, ProgressPart().share(shop.work(target)))
     patch = None if made is None else content_of(made)
     assert left_open(before) == 0

@@ -138,7 +138,7 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
         lambda place, work: airpatch.create(place / "images-1", place / "out", execution=work),
     ),
     "create --repack": (
-        ["unpacking layers", "making layer patches", "packing r2"],
+        ["looking at layers", "making layer patches", "packing r2"],
         lambda place, work: airpatch.create(place / "images-2", place / "out", repack=True, execution=work),
     ),
     "create of a repacked bundle": (
@@ -146,7 +146,7 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
         lambda place, work: airpatch.create(place / "repacked", place / "out", execution=work),
     ),
     "diff": (
-        ["unpacking layers", "making layer patches", "packing r2"],
+        ["looking at layers", "making layer patches", "packing r2"],
         lambda place, work: airpatch.diff(place / "1", place / "images-2", place / "out", execution=work),
     ),
     "diff without layer patches": (
@@ -157,7 +157,7 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
     ),
     "explain": (
         [
-            "unpacking layers",
+            "looking at layers",
             "making layer patches",
             "looking for what costs",
             "packing r2",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import pytest
 
-from airpatch.blobs.scratch import ScratchStore
 from airpatch.layers.compression import Compression
-from airpatch.layers.unpacking import sketch_within, unpack
+from airpatch.layers.unpacking import look
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.product_line.layer_facts import facts_of, layers_of
@@ -25,13 +22,12 @@ def test_facts_are_those_of_the_layers(line: ReleaseStore) -> None:
         facts = facts_of(line, layers, execution())
         assert facts.keys() == {blob.digest for blob in layers}
         for blob in layers:
-            with closing(ScratchStore(execution().scratch)) as store:
-                unpacked = unpack(line.content, blob, execution().scratch, store, lambda _size: None)
-                known = facts[blob.digest]
-                assert unpacked is not None
-                assert known is not None
-                assert (known.compression, known.uncompressed_size) == (unpacked.compression, unpacked.sizes[1])
-                assert known.sketch == sketch_within(1 << 30, unpacked)
+            found, known = look(line.content, blob, 1 << 30), facts[blob.digest]
+            assert found is not None
+            assert known is not None
+            layer, sketch = found
+            assert (known.compression, known.uncompressed_size) == (layer.compression, layer.uncompressed_size)
+            assert known.sketch == sketch
 
 
 def test_they_are_found_once(line: ReleaseStore) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -30,8 +30,8 @@ def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> F
     `hashed` also has all its bytes hashed. Raises UsageError if there is none, FormatError, IntegrityError if parts are
     missing and there is nobody to `ask`.
     """
-    if _holds_parts(name):
-        from airpatch.parts.gathering import gather_parts
+    if name != STDIN and holds_parts(Path(name)):
+        from airpatch.parts.gathering import gather_parts  # what joins parts is loaded only for them
 
         joined = gather_parts([Path(name)])
         if joined is not None:
@@ -75,9 +75,13 @@ def open_file_frames(name: str) -> FileFrameReader:
     return reader
 
 
-def _holds_parts(name: str) -> bool:
-    """Return whether the file or folder `name` may hold parts; what joins them is loaded only then."""
-    return name != STDIN and (is_folder(Path(name)) or begins_with(Path(name), magics.PART))
+def holds_parts(path: Path) -> bool:
+    """Return whether `path` is a part of a file, or a folder of parts. False, too, where it cannot be read."""
+    if not is_folder(path):
+        return begins_with(path, magics.PART)
+    with suppress(OSError):
+        return any(begins_with(path / name, magics.PART) for name in os.listdir(path))
+    return False
 
 
 def _no_file(name: str) -> UsageError:
@@ -112,7 +116,7 @@ def _open_each(
             path, whole = complete(Path(name), files)
             stack.callback(whole.close)
             completed[next(each for each in bundles if Path(each) == path)] = whole
-        if any(map(_holds_parts, bundles)):
+        if any(name != STDIN and holds_parts(Path(name)) for name in bundles):
             from airpatch.parts.gathering import group_parts
 
             grouped = group_parts(bundles)
@@ -126,6 +130,15 @@ def _open_each(
         stack.pop_all()
 
 
+def named_once(names: Sequence[str]) -> list[str]:
+    """`names`, of whatever kind, without the parts for which another that was named before stands: those beside it."""
+    if not any(begins_with(Path(name), magics.PART) for name in names):
+        return list(names)
+    from airpatch.parts.gathering import drop_repeated
+
+    return drop_repeated(names)
+
+
 def joined_frames(joined: JoinedParts, ask: Ask | None, *, hashed: bool = False) -> FrameReader:
     """Return the bundle from its parts: with random access, or one part after another if `ask` has to bring some."""
     if joined.is_complete or ask is None:
@@ -137,11 +150,13 @@ def joined_frames(joined: JoinedParts, ask: Ask | None, *, hashed: bool = False)
 
 
 def is_bundle(path: Path) -> bool:
-    """Return whether the file looks like a bundle: it ends in a seek table. A part stands for all."""
+    """Return whether the file looks like a bundle: it ends in a seek table. A part stands for all, and so does a folder
+    of parts, unless it is a registry's root.
+    """
+    if holds_parts(path):
+        return not is_folder(path / STORAGE)
     if not is_file(path):
         return False
-    if begins_with(path, magics.PART):
-        return True
     try:
         with path.open("rb") as file:
             file.seek(-zstd.FOOTER, os.SEEK_END)

@@ -12,6 +12,7 @@ from pathlib import Path
 from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.open_bundles import open_file_frames
 from airpatch.archive.opening import read_opening
+from airpatch.blobs.byte_source import FileBytes
 from airpatch.blobs.output import DescriptorSink, output_file
 from airpatch.errors import FormatError, UsageError
 from airpatch.format import layout, tar, zstd
@@ -31,6 +32,8 @@ def replace_signatures(name: str, signatures: Sequence[bytes]) -> None:
             f"{name}: would have {len(signatures)} signatures; at most {layout.MAX_SIGNATURES} are allowed"
         )
     with closing(open_file_frames(name)) as reader:
+        if not isinstance(reader.source, FileBytes):
+            raise UsageError(f"{name}: is in parts; sign the bundle before it is split, or 'airpatch join' it first")
         opening = read_opening(reader)
         index_frames = reader.passed - bool(opening.signatures)
         with output_file(Path(name)) as sink:

@@ -137,6 +137,9 @@ class ScratchRange:
         """Do nothing: the file belongs to others, too."""
 
 
+Scratch = ScratchFile | ScratchRange
+
+
 class ScratchStore:
     """Keeps what many scratch files hold in few, since a process may not have many open. For use by many threads.
 

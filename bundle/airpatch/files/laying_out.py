@@ -27,7 +27,7 @@ from airpatch.files.packing import ARTIFACT_TYPE, LAYER_TYPE, LISTING
 from airpatch.files.tar_entries import MAX_ENTRIES, FileEntry, entry_of
 from airpatch.linux import remove_all, replace_folder, syncfs
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import Descriptor, parse_document, parse_manifest
+from airpatch.model.manifest import Descriptor, Manifest
 from airpatch.model.release import Image
 from airpatch.progress import ProgressPart
 
@@ -36,14 +36,26 @@ _MAX_LISTING = 256 << 20
 _STAGING = ".airpatch-{}.new"
 
 
-def files_artifacts(images: Sequence[Image], manifests: Mapping[Digest, bytes]) -> dict[str, list[Descriptor]]:
-    """Return the layers of each artifact of files among `images`, by its repository."""
-    found: dict[str, list[Descriptor]] = {}
-    for image in images:
-        content = manifests.get(image.manifest)
-        if content is not None and parse_document(content).get("artifactType") == ARTIFACT_TYPE:
-            found[image.name.repository] = list(parse_manifest(content).blobs[1:])
-    return found
+def files_artifacts(
+    images: Sequence[Image], manifests: Mapping[Digest, Manifest], folder: Path
+) -> dict[Path, list[Descriptor]]:
+    """Return the layers of each artifact of files among `images`, by where they are laid out: a single one in `folder`,
+    several in `folder/REPOSITORY` each.
+    """
+    found = {
+        image.name.repository: list(manifests[image.manifest].blobs[1:])
+        for image in images
+        if image.manifest in manifests and manifests[image.manifest].artifact_type == ARTIFACT_TYPE
+    }
+    return {folder / name if len(found) > 1 else folder: layers for name, layers in sorted(found.items())}
+
+
+def require_own(folder: Path) -> None:
+    """Raise TargetError if files cannot be laid out in `folder`, since it is somebody else's, or cannot be read."""
+    try:
+        _listed(folder.absolute())
+    except OSError as error:
+        raise write_error(str(folder), error) from None
 
 
 def lay_out(layers: Sequence[Descriptor], content: Content, folder: Path, part: ProgressPart) -> int:

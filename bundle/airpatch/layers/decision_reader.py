@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TypeVar
 
 from airpatch.blobs.content import Content, pieces
-from airpatch.blobs.scratch import ScratchFile, ScratchRange, release_pages
+from airpatch.blobs.scratch import Scratch, ScratchFile, release_pages
 from airpatch.deflate.decompressor import crc32
 from airpatch.deflate.first_member import first_member_tokens
 from airpatch.deflate.parse import GzipParser
@@ -97,7 +97,7 @@ class DecisionReader:
         stack: ExitStack,
         advance: Advance = lambda _size: None,
         alignment: Alignment | None = None,
-        content: ScratchRange | None = None,
+        content: Scratch | None = None,
     ) -> FrameDecisions:
         """Return the decisions of a zstd blob whose sizes are known, in scratch files that `stack` closes.
 
@@ -106,14 +106,12 @@ class DecisionReader:
         size, uncompressed = self._sizes[blob]
         with closing(self._content.open(blob, size)) as reader:
             file = counted(pieces(reader, size), advance)
-            plain = None if content is None else pieces(content, content.size)
+            plain = None if content is None else content.pieces()
             return read_decisions(file, uncompressed, self._new(blob, stack), self._pause, alignment, plain)
 
-    def replica_frame_decisions(
-        self, encoder: str, content: ScratchRange, blob: Digest, stack: ExitStack
-    ) -> FrameDecisions:
+    def replica_frame_decisions(self, encoder: str, content: Scratch, blob: Digest, stack: ExitStack) -> FrameDecisions:
         """Return the decisions of the frame that a replica makes of `content`, in scratch files that `stack` closes."""
-        file = replica_frame(encoder, map(bytes, pieces(content, content.size)), content.size)
+        file = replica_frame(encoder, content.pieces(), content.size)
         return read_decisions(file, content.size, self._new(blob, stack), self._pause)
 
     def _new(self, blob: Digest, stack: ExitStack) -> Callable[[], ScratchFile]:

@@ -1,21 +1,22 @@
 """Makes layer patches: for each new blob its sources, the difference, the way to rebuild it, and the proof.
 
-Blobs are unpacked to scratch files and sketched; for each new blob the sources are chosen among the base's blobs and
-the new ones before it, so that what two blobs share travels once. The patches do not depend on the
-number of threads. A patch that is not smaller than its blob is dropped.
+All blobs are sketched; for each new blob the sources are chosen among the base's blobs and the new ones before it, so
+that what two blobs share travels once. What is new, and what serves as a source, is unpacked to scratch files. The
+patches do not depend on the number of threads. A patch that is not smaller than its blob is dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Protocol, TypeVar
 
 from airpatch.blobs.content import Content, check_blob, require
 from airpatch.blobs.room import require_scratch
-from airpatch.blobs.scratch import ScratchRange, ScratchStore
+from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore
 from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.effort import Effort
 from airpatch.errors import AirpatchError, IntegrityError
@@ -25,8 +26,9 @@ from airpatch.layers.compression import Compression, size_told
 from airpatch.layers.patch_maker import PatchMaker
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.resemblance import LayerPlace, PickedSource, Sketches, SourceCandidates, precedents
-from airpatch.layers.unpacking import sketch_within, sketches_within, unpack
-from airpatch.layers.ways import Unpacked
+from airpatch.layers.uncompressed import UncompressedLayers, kept_layers
+from airpatch.layers.unpacking import look, sketches_within
+from airpatch.layers.ways import LayerBlob
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
 from airpatch.model.chosen_source import ChosenSource
@@ -101,7 +103,7 @@ class Differ:
         targets = [blob for blob in targets if blob.size >= MIN_BLOB]
         available = [blob for blob in available if blob.size >= MIN_BLOB]
         execution = self._execution
-        require_scratch(execution.scratch, self._scratch_needed([*available, *targets]))
+        require_scratch(execution.scratch, self._scratch_needed(targets))
         patches = LayerPatches(ScratchStore(execution.scratch))
         with ExitStack() as stack:
             stack.callback(patches.close)
@@ -131,7 +133,10 @@ class Differ:
         store: ScratchStore,
     ) -> None:
         execution = self._execution
-        old, new = self._unpack_all(targets, available, pool, store)
+        uncompressed = kept_layers(
+            self._content, execution.scratch, (blob.digest for blob in chain(available, targets)), store
+        )
+        old, new = self._look_at_all(targets, available, pool, store, uncompressed)
         layers = [*old, *new]
         digests = [each.blob.digest for each in layers]
         with execution.part("making layer patches", sum(map(PatchMaker.work, new)), self._owners) as part:
@@ -139,7 +144,9 @@ class Differ:
                 [self._sketches[digest] for digest in digests],
                 [places.get(digest, LayerPlace()) for digest in digests],
             )
-            maker = PatchMaker(self._content, layers, self._effort, execution, candidates.memory, self._reader)
+            maker = PatchMaker(
+                self._content, layers, uncompressed, self._effort, execution, candidates.memory, self._reader
+            )
 
             def patch(number: int) -> Step | None:
                 target = layers[number]
@@ -159,7 +166,7 @@ class Differ:
                         rivals = count(len(choice.rivals), "other")
                         _LOG.info(
                             "layer %s: source %s has %d of its %d bytes%s", target.blob.digest.short,
-                            layers[choice.number].blob.digest.short, choice.explained, target.uncompressed.size,
+                            layers[choice.number].blob.digest.short, choice.explained, target.uncompressed_size,
                             f", and a smaller difference than {rivals}" if choice.rivals else "",
                         )  # fmt: skip
                     listed = candidates.candidates(number, lambda _: True)
@@ -187,39 +194,58 @@ class Differ:
             patches.steps = [step for step in pool.map(patch, range(len(old), len(layers))) if step is not None]
         patches.sources = sources_outside(patches.steps, {each.blob.digest: each.sizes for each in layers})
 
-    def _unpack_all(
-        self, targets: Sequence[Blob], available: Sequence[Blob], pool: Executor, store: ScratchStore
-    ) -> tuple[list[Unpacked], list[Unpacked]]:
-        """Return the blobs that every target has, verified, and the new ones, as far as they decompress."""
+    def _look_at_all(
+        self,
+        targets: Sequence[Blob],
+        available: Sequence[Blob],
+        pool: Executor,
+        store: ScratchStore,
+        uncompressed: UncompressedLayers,
+    ) -> tuple[list[LayerBlob], list[LayerBlob]]:
+        """Return the blobs that every target has, verified, and the new ones, as far as they decompress.
+
+        New ones are kept in the `store`, as `uncompressed` layers.
+        """
         # What every target has is hashed, too.
         total = sum(2 * blob.size for blob in available) + sum(blob.size for blob in targets)
-        with self._execution.part("unpacking layers", total, self._owners) as part:
+        with self._execution.part("looking at layers", total, self._owners) as part:
 
-            def unpack(blob: Blob, *, verify: bool) -> Unpacked | None:
-                with part.share(blob.size * (1 + verify), blob.digest) as share:
-                    return (self._unpack_verified if verify else self._unpack)(blob, store, share)
+            def look_at_old(blob: Blob) -> LayerBlob | None:
+                with part.share(2 * blob.size, blob.digest) as share:
+                    return self._look_verified(blob, share)
 
-            work = [*((blob, True) for blob in available), *((blob, False) for blob in targets)]
-            found = pool.map(lambda task: unpack(task[0], verify=task[1]), work)
-            unpacked = {each.blob.digest: each for each in found if each is not None}
-        old = [unpacked[blob.digest] for blob in available if blob.digest in unpacked]
-        new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
+            def look_at_new(blob: Blob) -> LayerBlob | None:
+                with part.share(blob.size, blob.digest) as share, ExitStack() as stack:
+                    file = ScratchFile(self._execution.scratch, str(blob.digest))
+                    stack.callback(file.close)
+                    layer = self._look(blob, share, file.append)
+                    if layer is not None:
+                        stack.pop_all()
+                        uncompressed.put(blob.digest, store.keep(file))
+                    return layer
+
+            found = [*pool.map(look_at_old, available), *pool.map(look_at_new, targets)]
+        layers = {each.blob.digest: each for each in found if each is not None}
+        old = [layers[blob.digest] for blob in available if blob.digest in layers]
+        new = [layers[blob.digest] for blob in targets if blob.digest in layers]
         return old, in_order(new)
 
-    def _unpack_verified(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """As `_unpack`, verified: a patch that builds upon a damaged blob would pass the proof, and fail on targets."""
+    def _look_verified(self, blob: Blob, share: Share) -> LayerBlob | None:
+        """As `_look`, verified: a patch that builds upon a damaged blob would pass the proof, and fail on targets."""
         try:
             check_blob(self._content, blob.digest, blob.size, share.advance)
         except IntegrityError as error:
             raise IntegrityError(f"cannot build upon a base that is damaged: {error.message}") from None
-        return self._unpack(blob, store, share)
+        return self._look(blob, share)
 
-    def _unpack(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """Return the blob with its uncompressed content in the `store`; None if it does not decompress."""
-        unpacked = unpack(self._content, blob, self._execution.scratch, store, share.advance)
-        if unpacked is not None:
-            self._sketches.put(blob.digest, sketch_within(self._execution.memory, unpacked))
-        return unpacked
+    def _look(self, blob: Blob, share: Share, take: Callable[[bytes], None] = lambda _piece: None) -> LayerBlob | None:
+        """Return what the blob holds, if it decompresses, and keep its sketch. `take` receives the layer."""
+        found = look(self._content, blob, self._execution.memory, share.advance, take)
+        if found is None:
+            return None
+        layer, made = found
+        self._sketches.put(blob.digest, made)
+        return layer
 
 
 class _Compressed(Protocol):

@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_pages
+from airpatch.blobs.scratch import Scratch, ScratchFile, View, release_pages
 from airpatch.delta.covers import TARS, Members
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
@@ -51,7 +51,7 @@ class Differences:
         self._reader = reader
 
     def flat(
-        self, layer: Digest, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
+        self, layer: Digest, target: Scratch, sources: Sequence[Scratch], share: Share, stack: ExitStack
     ) -> Difference:
         """Return the difference of uncompressed layers as they are."""
         delta = self.between(target, sources, str(layer), share.reach)
@@ -59,7 +59,7 @@ class Differences:
         return Difference(delta)
 
     def nested(
-        self, layer: Digest, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
+        self, layer: Digest, target: Scratch, sources: Sequence[Scratch], share: Share, stack: ExitStack
     ) -> Difference | None:
         """Return the difference of layers with their nested content expanded; None where none of it has changed."""
         name, packed, others = str(layer), target.view(), [source.view() for source in sources]
@@ -92,8 +92,8 @@ class Differences:
 
     def between(
         self,
-        target: ScratchFile | ScratchRange,
-        sources: Sequence[ScratchFile | ScratchRange],
+        target: Scratch,
+        sources: Sequence[Scratch],
         name: str,
         reach: Callable[[int], None] = lambda _position: None,
         members: Members = TARS,

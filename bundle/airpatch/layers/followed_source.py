@@ -28,7 +28,7 @@ def wrote(encoder: str, start: bytes) -> bool:
         return False
 
 
-def is_followed(content: memoryview, target: Iterable[memoryview], size: int, pause: Callable[[], None]) -> bool:
+def is_followed(content: memoryview, target: Iterable[bytes], size: int, pause: Callable[[], None]) -> bool:
     """Return whether enough of the `size` bytes of the `target`, in pieces, follows the `content` of a source.
 
     `pause` is called after each piece, and while the content is indexed.

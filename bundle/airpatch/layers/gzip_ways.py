@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
-from airpatch.blobs.content import Content, pieces
+from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.deflate.gzip import header_size
 from airpatch.delta.effort import Effort
@@ -21,7 +21,8 @@ from airpatch.layers.followed_source import is_followed, takes_over, wrote
 from airpatch.layers.nearest_replica import START, nearest_replica
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import Corrected, Replay, Replica
-from airpatch.layers.ways import RECOGNISED, Unpacked, Way, start_of, way_size
+from airpatch.layers.uncompressed import UncompressedLayers
+from airpatch.layers.ways import RECOGNISED, LayerBlob, Way, start_of, way_size
 from airpatch.log import logger
 
 _LOG = logger(__name__)
@@ -40,25 +41,27 @@ class GzipWays:
     def __init__(
         self,
         content: Content,
+        uncompressed: UncompressedLayers,
         effort: Effort,
         decisions: DecisionReader,
         differences: Differences,
         reader: ReaderFeatures,
     ) -> None:
         self._content = content
+        self._uncompressed = uncompressed
         self._effort = effort
         self._decision_reader = decisions
         self._reader = reader
         self._differences = differences
 
-    def of(self, target: Unpacked, sources: Sequence[Unpacked], difference: int, stack: ExitStack) -> Iterator[Way]:
+    def of(self, target: LayerBlob, sources: Sequence[LayerBlob], difference: int, stack: ExitStack) -> Iterator[Way]:
         """Yield the ways to rebuild the blob of `target`, the best first.
 
         A replica takes no decisions, but has to search all matches again. Where that is slow, replay comes first if it
         costs little: its decisions take a third to all of what the `difference` of the layers does, in bytes.
         """
         replay = None
-        cheap = target.uncompressed.size // _REPLAY_SHARE[self._effort]
+        cheap = target.uncompressed_size // _REPLAY_SHARE[self._effort]
         replicas = self._replicas(target, _TOLD)
         if len(replicas) != 1:
             replicas = self._replicas(target, RECOGNISED)
@@ -74,12 +77,14 @@ class GzipWays:
         ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
         yield from sorted((way for way in ways if way is not None), key=way_size)
 
-    def precedent(self, target: Unpacked, sources: Sequence[Unpacked], others: Iterable[Unpacked]) -> Unpacked | None:
+    def precedent(
+        self, target: LayerBlob, sources: Sequence[LayerBlob], others: Iterable[LayerBlob]
+    ) -> LayerBlob | None:
         """Return the first of the `others` that the encoder of `target` wrote, if its decisions are of use.
 
         None if one of the `sources` has such decisions already, or if a search for them takes little.
         """
-        if target.compression is not Compression.GZIP or target.uncompressed.size < _FURTHER:
+        if target.compression is not Compression.GZIP or target.uncompressed_size < _FURTHER:
             return None
         replicas = self._replicas(target, _TOLD)
         if len(replicas) != 1 or not takes_over(replicas[0].encoder):
@@ -92,13 +97,13 @@ class GzipWays:
                 return other if self._followed(encoder, target, [other]) else None
         return None
 
-    def _made_anew(self, replicas: Iterable[Replica], target: Unpacked, sources: Sequence[Unpacked]) -> Iterator[Way]:
+    def _made_anew(self, replicas: Iterable[Replica], target: LayerBlob, sources: Sequence[LayerBlob]) -> Iterator[Way]:
         for replica in replicas:
             for like in self._followed(replica.encoder, target, sources):
                 yield replace(replica, like=(like,)), ()
             yield replica, ()
 
-    def _replicas(self, target: Unpacked, size: int) -> list[Replica]:
+    def _replicas(self, target: LayerBlob, size: int) -> list[Replica]:
         """Return the replicas that write the first `size` bytes of the blob and that the reader knows, the likeliest
         first.
         """
@@ -106,7 +111,7 @@ class GzipWays:
         start = start_of(self._content, target, size)
         return [Replica(name, start[: header_size(start)]) for name in names]
 
-    def _recognised(self, target: Unpacked, size: int) -> Sequence[str]:
+    def _recognised(self, target: LayerBlob, size: int) -> Sequence[str]:
         """Return the names of all replicas that write the first `size` bytes of the blob."""
         with suppress(FormatError):  # of a header that is longer than the start
             names = recognise(start_of(self._content, target, size))
@@ -116,18 +121,18 @@ class GzipWays:
             return names
         return ()
 
-    def _followed(self, encoder: str, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
+    def _followed(self, encoder: str, target: LayerBlob, sources: Sequence[LayerBlob]) -> list[int]:
         """Return the number of the first source that `encoder` seems to have written, if its decisions are of use."""
         if takes_over(encoder):
             for number, source in enumerate(sources):
                 if wrote(encoder, start_of(self._content, source, START_OF_SOURCE)):
-                    content, size = source.uncompressed.view(), target.uncompressed.size
+                    content, new = self._uncompressed.of(source).view(), self._uncompressed.of(target)
                     pause = self._differences.pause([content])
-                    followed = is_followed(memoryview(content), pieces(target.uncompressed, size), size, pause)
+                    followed = is_followed(memoryview(content), new.pieces(), new.size, pause)
                     return [number] if followed else []
         return []
 
-    def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> Way | None:
+    def _replay(self, target: LayerBlob, sources: Sequence[LayerBlob], stack: ExitStack) -> Way | None:
         """Return decisions as differences to those of the first source that has some."""
         like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
         with suppress(FormatError), ExitStack() as columns:
@@ -135,23 +140,23 @@ class GzipWays:
             return Replay(like), self._decisions(target, others, stack)
         return None
 
-    def _corrected(self, target: Unpacked, replicas: Sequence[Replica], stack: ExitStack) -> Way | None:
+    def _corrected(self, target: LayerBlob, replicas: Sequence[Replica], stack: ExitStack) -> Way | None:
         """Return decisions as differences to those of the replica that begins like the blob, or comes nearest to it."""
         with suppress(FormatError), ExitStack() as columns:
             replica = replicas[0] if replicas else self._nearest(target)
             if replica is not None:
-                uncompressed = map(bytes, pieces(target.uncompressed, target.uncompressed.size))
-                others = [self._decision_reader.replica_columns(replica, uncompressed, target.blob.digest, columns)]
+                layer = self._uncompressed.of(target).pieces()
+                others = [self._decision_reader.replica_columns(replica, layer, target.blob.digest, columns)]
                 return Corrected(replica), self._decisions(target, others, stack)
         return None
 
-    def _nearest(self, target: Unpacked) -> Replica | None:
+    def _nearest(self, target: LayerBlob) -> Replica | None:
         start = start_of(self._content, target, START)
         name = nearest_replica(start, self._reader.knows_encoder)
         return None if name is None else Replica(name, start[: header_size(start)])
 
     def _decisions(
-        self, target: Unpacked, others: Sequence[Sequence[ScratchFile]], stack: ExitStack
+        self, target: LayerBlob, others: Sequence[Sequence[ScratchFile]], stack: ExitStack
     ) -> list[ScratchFile]:
         """Return the decisions of the blob, each column as a difference to those of `others`.
 

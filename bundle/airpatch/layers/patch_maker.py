@@ -24,7 +24,7 @@ from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import Method, Plain, Raw, ViewSizes, emit_header, method_name
 from airpatch.layers.required_features import features
 from airpatch.layers.uncompressed import UncompressedLayers
-from airpatch.layers.ways import Unpacked, Way, way_size
+from airpatch.layers.ways import LayerBlob, Way, way_size
 from airpatch.layers.zstd_ways import ZstdWays, foretells
 from airpatch.linux import trim_heap
 from airpatch.log import logger
@@ -37,8 +37,6 @@ _PIECE, _PIECES = 16 << 10, 64
 """Bytes of a piece of the sample by which sources are compared, and how many these are."""
 _RAW = 7 / 8
 """How much of a zstd blob its difference may be: without frames that are shared it is nearly all of it."""
-_ALWAYS = 1 << 62
-"""Users of a layer that the caller releases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,8 @@ class _NotSmaller(FormatError):
 
 
 class PatchMaker:
-    """Makes layer patches out of `unpacked` blobs. For use by many threads, which share the memory of `execution`.
+    """Makes layer patches out of `layers`, blobs of `content`, in `uncompressed` as they are needed. For use by many
+    threads, which share the memory of `execution`.
 
     `taken` bytes of it are in use already; with a `budget`, that is shared with other makers instead. The patches use
     what `reader` knows.
@@ -64,7 +63,8 @@ class PatchMaker:
     def __init__(
         self,
         content: Content,
-        unpacked: Sequence[Unpacked],
+        layers: Sequence[LayerBlob],
+        uncompressed: UncompressedLayers,
         effort: Effort,
         execution: Execution,
         taken: int = 0,
@@ -76,21 +76,19 @@ class PatchMaker:
         self._new_file = execution.scratch
         self._effort = effort
         self._budget = budget or Budget(max(execution.memory - taken, 1))
-        uncompressed = UncompressedLayers(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
-        for each in unpacked:
-            uncompressed.put(each.blob.digest, each.uncompressed)
-        sizes = {u.blob.digest: u.sizes for u in unpacked}
+        self._uncompressed = uncompressed
+        sizes = {layer.blob.digest: layer.sizes for layer in layers}
         self._builder = BlobBuilder(sizes, content, uncompressed, None, execution.cancellation)
         self._differences = Differences(effort, execution, self._builder, reader)
-        self._gzip = GzipWays(content, effort, self._builder.decisions, self._differences, reader)
-        self._zstd = ZstdWays(content, self._builder.decisions, self._differences, reader)
+        self._gzip = GzipWays(content, uncompressed, effort, self._builder.decisions, self._differences, reader)
+        self._zstd = ZstdWays(content, uncompressed, self._builder.decisions, self._differences, reader)
 
     @staticmethod
-    def work(target: Unpacked) -> int:
+    def work(target: LayerBlob) -> int:
         """Return the bytes of work for a patch of `target`: its difference is made, and the blob out of that."""
-        return target.uncompressed.size + target.blob.size
+        return target.uncompressed_size + target.blob.size
 
-    def patch(self, target: Unpacked, sources: Sequence[Unpacked], share: Share) -> Made | None:
+    def patch(self, target: LayerBlob, sources: Sequence[LayerBlob], share: Share) -> Made | None:
         """Return the first patch that works; None if none is smaller than the blob.
 
         `share` has the size of `work`.
@@ -99,12 +97,12 @@ class PatchMaker:
         trim_heap()  # what one patch took is not what the next one needs
         return made
 
-    def _patch(self, target: Unpacked, sources: Sequence[Unpacked], share: Share) -> Made | None:
+    def _patch(self, target: LayerBlob, sources: Sequence[LayerBlob], share: Share) -> Made | None:
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
-            old = [source.uncompressed for source in sources]
+            new, old = self._uncompressed.of(target), [self._uncompressed.of(source) for source in sources]
             differences: list[Difference] = []
             for differ in (self._differences.nested, self._differences.flat):
-                difference = differ(target.blob.digest, target.uncompressed, old, share, stack)
+                difference = differ(target.blob.digest, new, old, share, stack)
                 if difference is not None:
                     differences.append(difference)
                     for method, decisions in self._methods(target, sources, difference.delta.size, stack):
@@ -123,8 +121,8 @@ class PatchMaker:
         method: Method,
         difference: Difference,
         decisions: Sequence[ScratchFile],
-        target: Unpacked,
-        sources: Sequence[Unpacked],
+        target: LayerBlob,
+        sources: Sequence[LayerBlob],
         share: Share,
     ) -> Made | None:
         """Return a patch by `method`; None if it is not smaller than the blob, or does not make it."""
@@ -144,24 +142,26 @@ class PatchMaker:
             return made
         return None
 
-    def frame_encoders(self, target: Unpacked) -> list[str]:
+    def frame_encoders(self, target: LayerBlob) -> list[str]:
         """Return the encoders that may have written the frames of a zstd blob, the likeliest first."""
         return self._zstd.encoders(target)
 
-    def precedent(self, target: Unpacked, sources: Sequence[Unpacked], others: Iterable[Unpacked]) -> Unpacked | None:
+    def precedent(
+        self, target: LayerBlob, sources: Sequence[LayerBlob], others: Iterable[LayerBlob]
+    ) -> LayerBlob | None:
         """Return that of the `others`, the likeliest first, which is to be one more source for the decisions of its
         encoder alone: what these spare takes longer than to unpack it. None if one of the `sources` has them.
         """
         return self._gzip.precedent(target, sources, others)
 
-    def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
+    def compare(self, target: LayerBlob, sources: Sequence[LayerBlob]) -> list[int]:
         """Return how many bytes a sample of the target takes as a difference to each of the sources alone."""
         costs = []
         with self._budget.taken(_memory(target, sources)):
-            view = target.uncompressed.view()
+            view = self._uncompressed.of(target).view()
             sample = b"".join(view[start : start + _PIECE] for start in _sample(len(view)))
             for source in sources:
-                old = source.uncompressed.view()
+                old = self._uncompressed.of(source).view()
                 chunks = encode(
                     sample, [old], Effort.FAST, self._differences.entries, self._differences.pause((view, old))
                 )
@@ -173,8 +173,8 @@ class PatchMaker:
         method: Method,
         difference: Difference,
         decisions: Sequence[ScratchFile],
-        target: Unpacked,
-        sources: Sequence[Unpacked],
+        target: LayerBlob,
+        sources: Sequence[LayerBlob],
         share: Share,
     ) -> Made:
         """Return a patch that works and is smaller than the blob. Raises FormatError or IntegrityError if none does."""
@@ -187,12 +187,12 @@ class PatchMaker:
             if file.size >= blob.size:
                 raise _NotSmaller("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
-            size, expanded = target.uncompressed.size, difference.expanded
+            size, expanded = target.uncompressed_size, difference.expanded
             step = Step(blob.digest, blob.size, size, patch, file.size, digests, expanded)
             with closing(self._content.open(blob.digest, blob.size)) as original:
 
                 def reach(position: int) -> None:
-                    share.reach(target.uncompressed.size + position)
+                    share.reach(target.uncompressed_size + position)
 
                 self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original, reach))
             stack.pop_all()
@@ -200,8 +200,8 @@ class PatchMaker:
 
     def _by_decisions(
         self,
-        target: Unpacked,
-        sources: Sequence[Unpacked],
+        target: LayerBlob,
+        sources: Sequence[LayerBlob],
         differences: Sequence[Difference],
         share: Share,
         stack: ExitStack,
@@ -227,7 +227,7 @@ class PatchMaker:
                 return made
         return raw
 
-    def _raw(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> Made | None:
+    def _raw(self, target: LayerBlob, sources: Sequence[LayerBlob], share: Share, stack: ExitStack) -> Made | None:
         """Return a patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
         like = [source for source in sources if source.compression is Compression.ZSTD]
         raw = self._zstd.raw_difference(target, like, stack) if like else None
@@ -236,7 +236,7 @@ class PatchMaker:
         return None
 
     def _methods(
-        self, target: Unpacked, sources: Sequence[Unpacked], difference: int, stack: ExitStack
+        self, target: LayerBlob, sources: Sequence[LayerBlob], difference: int, stack: ExitStack
     ) -> Iterator[Way]:
         """Yield ways to rebuild the blob, the best first. `difference` is the size of that of the layers, in bytes."""
         match target.compression:
@@ -283,12 +283,12 @@ class _Comparison:
         """Do nothing: the builder has compared size and digest."""
 
 
-def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
+def _memory(target: LayerBlob, sources: Sequence[LayerBlob]) -> int:
     """Return the memory that making a patch takes, in bytes: zstd, anchors, alignment, mapped files, all else.
 
     Before that, nested content takes less: `MAX_NESTED`, and descriptions of what is in archives.
     """
-    new, old = target.uncompressed.size, sum(source.uncompressed.size for source in sources)
+    new, old = target.uncompressed_size, sum(source.uncompressed_size for source in sources)
     zstd = 6 * min(new, 16 << 20) + min(new, 64 << 20)
     mapped = max(min(new + old, 64 << 20), min((new + old) // 8, 384 << 20))  # where long stretches are the same
     making = zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20)

@@ -16,12 +16,14 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from itertools import chain
 from typing import Generic, TypeVar
 
 import xxhash
 
 from airpatch.delta.source_space import Buffer
-from airpatch.delta.tar_members import BLOCK, members
+from airpatch.delta.tar_members import BLOCK, MAX_EXTENDED, MemberHeaders, padded
+from airpatch.piece_reader import PieceReader
 from airpatch.sketches import feature_sets as sets
 from airpatch.sketches import sketch_index
 from airpatch.sketches.bare_names import bare
@@ -55,7 +57,6 @@ _SLACK = 64
 _MOST = (1 << 32) - 1
 _COARSEST = 48
 """Halvings at most: what is left of a million layers then fits into any memory."""
-_STRETCH = 64 << 20
 _RECORD = 20 * BLOCK
 """Bytes to which tar fills up its last record; what is longer at the end of a tar is content."""
 MEMORY = sets.BYTES + sketch_index.BYTES
@@ -110,16 +111,15 @@ class Sketcher:
         self._weights = array("I")
         self._halvings = 0
 
-    def part(self, name: bytes, size: int, pieces: Iterable[Buffer]) -> None:
-        """Take a part of `size` bytes, whose bytes are in `pieces`; it has no hints if its `name` is empty."""
-        hashes, weights = array("Q"), array("I")
-        if size:
-            sampler = Sampler()
-            for piece in pieces:
-                sampler.feed(piece)
-            hashes = sampler.finish()
-            usual = min(-(-size // SMALL), MINIMA)
-            weights = array("I", [min(-(-size // max(len(hashes), usual, 1)), _HEAVY)]) * len(hashes)
+    def part(self, name: bytes, pieces: Iterable[Buffer]) -> None:
+        """Take a part, whose bytes are in `pieces`; it has no hints if its `name` is empty."""
+        sampler, size = Sampler(), 0
+        for piece in pieces:
+            sampler.feed(piece)
+            size += len(piece)
+        hashes = sampler.finish()
+        usual = min(-(-size // SMALL), MINIMA)
+        weights = array("I", [min(-(-size // max(len(hashes), usual, 1)), _HEAVY)]) * len(hashes)
         if name:
             weight = _HEADER + size // _HINT
             hashes.extend(map(xxhash.xxh3_64_intdigest, (name, b"\0" + bare(name.rsplit(b"/", 1)[-1]))))
@@ -145,48 +145,33 @@ class Sketcher:
             self._hashes, self._weights = sets.thinned(self._hashes, self._weights, before, self._halvings)
 
 
-def sketch(layer: memoryview, most: int, release_pages: Callable[[], None] = lambda: None) -> Sketch:
-    """Return the sketch of a tar, by its files; of anything else, as one part.
+def sketch(layer: Iterable[bytes], most: int) -> Sketch:
+    """Return the sketch of a tar that comes in pieces, by its files; of anything else, as one part."""
+    total, whole = 0, xxhash.xxh3_64()
 
-    `release_pages` is called after each 64 MiB or so: whoever maps files may drop their pages then.
-    """
-    sketcher = Sketcher(most)
-    reader = _LayerPieces(layer, release_pages)
-    whole = xxhash.xxh3_64()
-    for piece in reader.pieces(0, len(layer)):
-        whole.update(piece)
-    end = 0
-    for member in members(layer):
-        end = member.end
-        path = member.path.removeprefix(b"./")
-        sketcher.part(path, member.size, reader.pieces(member.content, member.content + member.size))
-        reader.reach(end)
-    if len(layer) - end > (_RECORD if end else 0):
-        sketcher.part(b"", len(layer) - end, reader.pieces(end, len(layer)))
-    release_pages()
-    return sketcher.finish(len(layer), whole.intdigest())
+    def hashed() -> Iterator[bytes]:
+        nonlocal total
+        for piece in layer:
+            total += len(piece)
+            whole.update(piece)
+            yield piece
 
-
-class _LayerPieces:
-    """Gives parts of a layer that may be mapped."""
-
-    def __init__(self, layer: memoryview, release_pages: Callable[[], None]) -> None:
-        self._layer = layer
-        self._release_pages = release_pages
-        self._released = 0
-        """Where the reader was when pages were released last."""
-
-    def pieces(self, start: int, stop: int) -> Iterator[memoryview]:
-        for offset in range(start, stop, _STRETCH):
-            end = min(offset + _STRETCH, stop)
-            yield self._layer[offset:end]
-            self.reach(end)
-
-    def reach(self, position: int) -> None:
-        """Note that what lies before `position` has been read: headers, too, take memory."""
-        if not 0 <= position - self._released < _STRETCH:
-            self._released = position
-            self._release_pages()
+    sketcher, reader = Sketcher(most), PieceReader(hashed())
+    headers, has_members = MemberHeaders(), False
+    while (header := headers.read(block := reader.exactly(BLOCK))) is not None:
+        path, size, extended = header
+        if extended:
+            taken = reader.exactly(min(size, MAX_EXTENDED))
+            headers.extend(extended, taken)
+            reader.skip(padded(size) - len(taken))
+        else:
+            sketcher.part(path.removeprefix(b"./"), reader.pieces(size))
+            reader.skip(padded(size) - size)
+            has_members = True
+    end = block + reader.exactly(_RECORD - BLOCK)
+    if not has_members or not reader.at_end():
+        sketcher.part(b"", chain([end], reader.pieces()))
+    return sketcher.finish(total, whole.intdigest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,29 +6,34 @@ What is read once from its beginning to its end need not be kept.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content
-from airpatch.blobs.scratch import MemoryScratch, ScratchFile, ScratchRange
+from airpatch.blobs.scratch import MemoryScratch, Scratch, ScratchFile, ScratchStore
 from airpatch.errors import FormatError
 from airpatch.execution import NewFile
 from airpatch.layers.compression import opened
+from airpatch.layers.ways import LayerBlob
 from airpatch.model.digest import Digest
+
+_ALWAYS = 1 << 62
+"""Users of a layer that is kept until all are released."""
 
 
 @dataclass(slots=True)
 class _Slot:
     users: int
-    file: ScratchFile | ScratchRange | None = None
+    file: Scratch | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class UncompressedLayers:
     """The layers of `content`, uncompressed. `users` says how often each will be taken and given back.
 
-    What has a known size lies in `memory` as far as that has room. For use by many threads.
+    What has a known size lies in `memory` as far as that has room; `keep` may put what is unpacked elsewhere. For use
+    by many threads.
     """
 
     def __init__(
@@ -37,15 +42,17 @@ class UncompressedLayers:
         new_file: NewFile,
         users: Mapping[Digest, int],
         memory: MemoryScratch | None = None,
+        keep: Callable[[ScratchFile], Scratch] = lambda file: file,
     ) -> None:
         self._content = content
         self._new_file = new_file
         self._memory = memory or MemoryScratch(0)
+        self._keep = keep
         self._slots = {digest: _Slot(count) for digest, count in users.items()}
 
     def take(
         self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None] = lambda _size: None
-    ) -> ScratchFile | ScratchRange:
+    ) -> Scratch:
         """Return the `uncompressed_size` bytes in the blob of `size` bytes. `advance` receives the bytes unpacked for
         it.
 
@@ -56,6 +63,10 @@ class UncompressedLayers:
             if slot.file is None:
                 slot.file = self._unpack(digest, size, uncompressed_size, advance)
             return slot.file
+
+    def of(self, layer: LayerBlob) -> Scratch:
+        """Return what `take` does, for a layer whose sizes are known."""
+        return self.take(layer.blob.digest, *layer.sizes)
 
     def stream(
         self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None] = lambda _size: None
@@ -86,7 +97,7 @@ class UncompressedLayers:
         slot = self._slots.get(digest)
         return slot is not None and slot.file is None
 
-    def put(self, digest: Digest, file: ScratchFile | ScratchRange) -> None:
+    def put(self, digest: Digest, file: Scratch) -> None:
         """Add a layer that is unpacked already."""
         self._slots[digest].file = file
 
@@ -103,7 +114,7 @@ class UncompressedLayers:
                 slot.file.close()
                 slot.file = None
 
-    def _unpack(self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None]) -> ScratchFile:
+    def _unpack(self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None]) -> Scratch:
         file = self.new(digest, uncompressed_size)
         try:
             for piece in self._unpacked(digest, size, uncompressed_size, advance):
@@ -111,7 +122,7 @@ class UncompressedLayers:
         except BaseException:
             file.close()
             raise
-        return file
+        return self._keep(file)
 
     def _unpacked(
         self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None]
@@ -124,3 +135,10 @@ class UncompressedLayers:
                 advance(len(piece))
         if total != uncompressed_size:
             raise FormatError(f"{digest}: has {total} uncompressed bytes, not {uncompressed_size}")
+
+
+def kept_layers(
+    content: Content, new_file: NewFile, layers: Iterable[Digest], store: ScratchStore
+) -> UncompressedLayers:
+    """Return `layers` of `content`, which stay unpacked, once they are, until the `store` is closed."""
+    return UncompressedLayers(content, new_file, dict.fromkeys(layers, _ALWAYS), keep=store.keep)

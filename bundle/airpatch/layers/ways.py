@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from airpatch.blobs.content import Content
-from airpatch.blobs.scratch import ScratchFile, ScratchRange
+from airpatch.blobs.scratch import ScratchFile
 from airpatch.layers.compression import Compression
 from airpatch.layers.recipe import Method
 from airpatch.model.release import Blob
@@ -20,17 +20,17 @@ Way = tuple[Method, Sequence[ScratchFile]]
 
 
 @dataclass(frozen=True, slots=True)
-class Unpacked:
-    """A blob on the sender's side, and its uncompressed content."""
+class LayerBlob:
+    """A blob on the sender's side, and how many bytes of a layer it holds."""
 
     blob: Blob
     compression: Compression
-    uncompressed: ScratchRange
+    uncompressed_size: int
 
     @property
     def sizes(self) -> tuple[int, int]:
         """Bytes of the blob, and of what it holds."""
-        return self.blob.size, self.uncompressed.size
+        return self.blob.size, self.uncompressed_size
 
 
 def way_size(way: Way) -> int:
@@ -38,7 +38,7 @@ def way_size(way: Way) -> int:
     return sum(file.size for file in way[1])
 
 
-def start_of(content: Content, target: Unpacked, size: int) -> bytes:
+def start_of(content: Content, target: LayerBlob, size: int) -> bytes:
     """Return the first `size` bytes of the blob of `target`, or all of it."""
     start = bytearray(min(size, target.blob.size))
     with closing(content.open(target.blob.digest, target.blob.size)) as reader:

@@ -19,7 +19,8 @@ from airpatch.layers.differences import Difference, Differences
 from airpatch.layers.frame_decisions import CoversOf, FrameDecisions, align, same_content
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import CorrectedFrames, FrameReplay, Frames, Method
-from airpatch.layers.ways import RECOGNISED, Unpacked, Way, start_of
+from airpatch.layers.uncompressed import UncompressedLayers
+from airpatch.layers.ways import RECOGNISED, LayerBlob, Way, start_of
 from airpatch.model.digest import Digest
 
 
@@ -27,21 +28,27 @@ class ZstdWays:
     """Finds ways to rebuild zstd blobs of `content`. For use by many threads."""
 
     def __init__(
-        self, content: Content, decisions: DecisionReader, differences: Differences, reader: ReaderFeatures
+        self,
+        content: Content,
+        uncompressed: UncompressedLayers,
+        decisions: DecisionReader,
+        differences: Differences,
+        reader: ReaderFeatures,
     ) -> None:
         self._content = content
+        self._uncompressed = uncompressed
         self._decision_reader = decisions
         self._reader = reader
         self._differences = differences
         self._encoders: dict[Digest, list[str]] = {}
 
-    def encoders(self, target: Unpacked) -> list[str]:
+    def encoders(self, target: LayerBlob) -> list[str]:
         """Return the encoders that may have written the frames of a zstd blob, and that the reader knows, the likeliest
         first.
         """
         return [name for name in self._recognised(target) if self._reader.knows_encoder(name)]
 
-    def _recognised(self, target: Unpacked) -> list[str]:
+    def _recognised(self, target: LayerBlob) -> list[str]:
         known = self._encoders
         if target.blob.digest not in known:
             known[target.blob.digest] = []
@@ -49,7 +56,7 @@ class ZstdWays:
                 known[target.blob.digest] = recognise_frames(start_of(self._content, target, RECOGNISED))
         return known[target.blob.digest]
 
-    def made_anew(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> Iterator[Way]:
+    def made_anew(self, target: LayerBlob, sources: Sequence[LayerBlob], stack: ExitStack) -> Iterator[Way]:
         """Yield the encoders that may be it; layout and rest as differences to those of the first zstd source."""
         like = tuple(i for i, source in enumerate(sources) if source.compression is Compression.ZSTD)[:1]
         for block, encoders in groupby(self.encoders(target), full_block):
@@ -59,7 +66,7 @@ class ZstdWays:
                     yield Frames(encoder, like), differences
 
     def _frame_columns(
-        self, target: Unpacked, sources: Sequence[Unpacked], block: int | None, stack: ExitStack
+        self, target: LayerBlob, sources: Sequence[LayerBlob], block: int | None, stack: ExitStack
     ) -> list[ScratchFile]:
         """Return layout and rest as differences to those of `sources`. Raises FormatError if the blob has none."""
         differences = []
@@ -72,7 +79,7 @@ class ZstdWays:
         return differences
 
     def by_decisions(
-        self, target: Unpacked, sources: Sequence[Unpacked], difference: Difference, has_views: bool, stack: ExitStack
+        self, target: LayerBlob, sources: Sequence[LayerBlob], difference: Difference, has_views: bool, stack: ExitStack
     ) -> list[Way]:
         """Return ways by decisions. The `difference` is one of the layers themselves; `has_views` says that there is
         another, beside which no offsets are foretold from a source.
@@ -84,7 +91,7 @@ class ZstdWays:
         alone = self._replay(target, stack) if beside is None or has_views else None
         return [way for way in (beside, alone, self._corrected(target, stack)) if way is not None]
 
-    def raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
+    def raw_difference(self, target: LayerBlob, sources: Sequence[LayerBlob], stack: ExitStack) -> ScratchFile:
         """Return the difference of the blob as it is to the sources as they are."""
         with ExitStack() as blobs:
             new, *old = (self._decision_reader.raw(each.blob.digest, blobs) for each in (target, *sources))
@@ -93,27 +100,27 @@ class ZstdWays:
             return delta
 
     def _replay_beside(
-        self, target: Unpacked, sources: Sequence[Unpacked], like: int, difference: Difference, stack: ExitStack
+        self, target: LayerBlob, sources: Sequence[LayerBlob], like: int, difference: Difference, stack: ExitStack
     ) -> Way | None:
         """Return decisions as differences to those of a zstd source, which foretells offsets; None if it has none."""
         with suppress(FormatError), ExitStack() as files:
-            seen = CoversOf.source(like, [source.uncompressed.size for source in sources])
+            seen = CoversOf.source(like, [source.uncompressed_size for source in sources])
             size = difference.delta.size
-            views = [source.uncompressed.view() for source in sources]
+            views = [self._uncompressed.of(source).view() for source in sources]
             delta = SectionReader(ScratchRange(difference.delta, 0, size), 0, size)
-            for _ in decode(delta, views, target.uncompressed.size, seen.take):
+            for _ in decode(delta, views, target.uncompressed_size, seen.take):
                 self._differences.pause(views)
             other = self._decision_reader.frame_decisions(sources[like].blob.digest, files)
             return FrameReplay((like,)), self._decisions(target, other, align(seen.covers, other), stack)
         return None
 
-    def _replay(self, target: Unpacked, stack: ExitStack) -> Way | None:
+    def _replay(self, target: LayerBlob, stack: ExitStack) -> Way | None:
         """Return decisions as they are."""
         with suppress(FormatError):
             return FrameReplay(()), self._decisions(target, None, None, stack)
         return None
 
-    def _corrected(self, target: Unpacked, stack: ExitStack) -> Way | None:
+    def _corrected(self, target: LayerBlob, stack: ExitStack) -> Way | None:
         """Return decisions as differences to those of the replica that begins like the blob, or comes nearest to it."""
         with suppress(FormatError), ExitStack() as files:
             names = self.encoders(target) or nearest_frame_encoders(
@@ -121,20 +128,20 @@ class ZstdWays:
             )
             if names:
                 other = self._decision_reader.replica_frame_decisions(
-                    names[0], target.uncompressed, target.blob.digest, files
+                    names[0], self._uncompressed.of(target), target.blob.digest, files
                 )
-                alignment = align(same_content(target.uncompressed.size), other)
+                alignment = align(same_content(target.uncompressed_size), other)
                 return CorrectedFrames(names[0]), self._decisions(target, other, alignment, stack)
         return None
 
     def _decisions(
-        self, target: Unpacked, other: FrameDecisions | None, alignment: Alignment | None, stack: ExitStack
+        self, target: LayerBlob, other: FrameDecisions | None, alignment: Alignment | None, stack: ExitStack
     ) -> list[ScratchFile]:
         """Return the decisions of a zstd blob as differences; offsets, which are foretold, to nothing."""
         differences = []
         with ExitStack() as files:
             own = self._decision_reader.frame_decisions(
-                target.blob.digest, files, alignment=alignment, content=target.uncompressed
+                target.blob.digest, files, alignment=alignment, content=self._uncompressed.of(target)
             )
             similar = [] if other is None else [other.layout, other.runs]
             for i, column in enumerate(own.columns):

@@ -85,12 +85,14 @@ class Manifest:
     """An image manifest (`blobs`: the config, then the layers) or an index (`manifests`: its children).
 
     `subject` is the manifest that this one refers to, such as the image that it signs; it is not part of this one.
+    `artifact_type` says what it is where it is no image, and is empty where that is not said.
     """
 
     media_type: str
     blobs: tuple[Descriptor, ...] = ()
     manifests: tuple[Descriptor, ...] = ()
     subject: Digest | None = None
+    artifact_type: str = ""
 
     @property
     def is_index(self) -> bool:
@@ -117,12 +119,13 @@ def parse_manifest(content: bytes) -> Manifest:
             raise FormatError(f"a manifest of type {kind} with {key}, which belongs to another type")
     subject = data.get("subject")
     refers_to = parse_descriptor(subject).digest if isinstance(subject, Mapping) else None
+    artifact_type = str(data.get("artifactType", ""))
     if is_index:
         children = tuple(map(parse_descriptor, _descriptors(data, "manifests")))
         for child in children:
             if child.media_type not in MANIFEST_TYPES:
                 raise FormatError(f"an index with a child of unknown type {child.media_type!r:.100}")
-        return Manifest(kind, manifests=children, subject=refers_to)
+        return Manifest(kind, manifests=children, subject=refers_to, artifact_type=artifact_type)
     config = data.get("config")
     if not isinstance(config, Mapping):
         raise FormatError("a manifest without a config")
@@ -133,7 +136,7 @@ def parse_manifest(content: bytes) -> Manifest:
     for blob in blobs:
         if blob.media_type in MANIFEST_TYPES:
             raise FormatError(f"an image manifest with {blob.media_type} as a layer or config")
-    return Manifest(kind, blobs, subject=refers_to)
+    return Manifest(kind, blobs, subject=refers_to, artifact_type=artifact_type)
 
 
 def parse_document(content: bytes) -> dict[str, object]:

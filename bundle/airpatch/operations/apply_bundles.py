@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.linux import is_folder
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Manifest
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
 from airpatch.operations.arguments import Paths, StrPath, at_least_one, choice
@@ -93,11 +96,17 @@ def apply(
 
             warnings.append(request_blobs(request, index, missing))
 
+    def on_known(release: Release, manifests: Mapping[Digest, Manifest]) -> None:
+        if files_to is not None:
+            from airpatch.operations.lay_out_files import require_places
+
+            require_places(release.images, manifests, files_to)
+
     path = Path(root)
     with ExitStack() as stack:
         opened = open_bundles(at_least_one(bundles, "apply"), execution.ask, hashed=not dry_run)
         readers = [stack.enter_context(closing(reader)) for reader in opened]
-        work = preview if dry_run else install
+        work = preview if dry_run else partial(install, on_known=on_known)
         try:
             applied = work(
                 readers,

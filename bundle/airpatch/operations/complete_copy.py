@@ -10,6 +10,7 @@ from pathlib import Path
 
 from airpatch.archive.damage import digest_outside, find_damage, pieces
 from airpatch.archive.frame_reader import FileFrameReader
+from airpatch.archive.open_bundles import open_file_frames
 from airpatch.archive.topped_up import read_request
 from airpatch.blobs.byte_source import FileBytes
 from airpatch.blobs.output import destination, output_file
@@ -41,11 +42,11 @@ def topup(bundle: StrPath, request: StrPath, output: StrPath, *, execution: Exec
     check_apart(output, bundle, request)
     execution = execution or Execution()
     wanted = read_request(Path(request))
-    with closing(FileFrameReader(_open(Path(bundle)))) as reader:  # checks that the end is there and fits the beginning
+    with closing(open_file_frames(os.fspath(bundle))) as reader:  # checks that the end is there and fits the beginning
         source = reader.source
         ranges = tuple(ends(wanted.ranges, source.size))
         fits = all(start < stop <= source.size for start, stop in ranges)
-        with execution.part(f"reading {Path(bundle).name}", source.size) as part:
+        with execution.part(f"reading {Path(reader.name).name}", source.size) as part:
             whole = hashlib.sha256()
             for piece in pieces(source, 0, source.size):
                 whole.update(piece)

@@ -108,7 +108,7 @@ def inspect(
 
         if not is_there(os.fspath(path)) and (advice := explain_bundle(os.fspath(subject))) is not None:
             raise UsageError(f"{subject}: {advice}")
-    if is_folder(path):
+    if is_folder(path) and not is_bundle(path):
         from airpatch.target.new_root import check_place
 
         check_place(path)

@@ -9,25 +9,48 @@ from airpatch.blobs.content import Content
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
+from airpatch.model.manifest import Descriptor, Manifest
 from airpatch.model.release import Image
 from airpatch.operations.arguments import StrPath
 
 
+def require_places(images: Sequence[Image], manifests: Mapping[Digest, Manifest], folder: StrPath) -> None:
+    """Look, before anything is written, whether `lay_out_files` will be able to. Changes nothing.
+
+    Raises UsageError if there is no artifact of files among `images`, TargetError if `folder` is somebody else's.
+    """
+    from airpatch.files.laying_out import require_own
+
+    for place in _places(images, manifests, folder):
+        require_own(place)
+
+
 def lay_out_files(
-    images: Sequence[Image], manifests: Mapping[Digest, bytes], content: Content, folder: StrPath, execution: Execution
+    images: Sequence[Image],
+    manifests: Mapping[Digest, Manifest],
+    content: Content,
+    folder: StrPath,
+    execution: Execution,
 ) -> int:
     """Lay out the artifacts of files among `images`: a single one in `folder`, several in `folder/REPOSITORY` each.
 
     Returns the number of files, folders and links. Raises UsageError if there is no such artifact, and what `lay_out`
     raises.
     """
-    from airpatch.files.laying_out import files_artifacts, lay_out
+    from airpatch.files.laying_out import lay_out
 
-    found = files_artifacts(images, manifests)
-    if not found:
-        raise UsageError("the release has no files (create --files): omit --files")
+    found = _places(images, manifests, folder)
     total = sum(layer.size for layers in found.values() for layer in layers)
     with execution.part(f"laying out {folder}", total) as part:
-        if len(found) == 1:
-            return lay_out(next(iter(found.values())), content, Path(folder), part)
-        return sum(lay_out(layers, content, Path(folder) / name, part) for name, layers in sorted(found.items()))
+        return sum(lay_out(layers, content, place, part) for place, layers in found.items())
+
+
+def _places(
+    images: Sequence[Image], manifests: Mapping[Digest, Manifest], folder: StrPath
+) -> dict[Path, list[Descriptor]]:
+    from airpatch.files.laying_out import files_artifacts
+
+    found = files_artifacts(images, manifests, Path(folder))
+    if not found:
+        raise UsageError("the release has no files (create --files): omit --files")
+    return found

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.open_bundles import is_bundle
+from airpatch.archive.open_bundles import is_bundle, named_once
 from airpatch.destinations.registry_plan import (
     PushPlan,
     Rename,
@@ -23,7 +23,6 @@ from airpatch.destinations.registry_push import carry_out
 from airpatch.destinations.supply import GatheredSupply, Supply
 from airpatch.errors import BaseMismatch, TargetError, UsageError
 from airpatch.execution import Execution
-from airpatch.linux import is_file
 from airpatch.model.digest import Digest
 from airpatch.model.lacking import lacking_by_image
 from airpatch.model.manifest import Manifest, parse_manifest
@@ -47,7 +46,7 @@ class PushResult:
 
     `uploaded` are blobs that the registry did not have, `mounted` counts those that it had in another repository,
     `manifests` counts those that were put, and `tags` are those that were set. `missing` are blobs that no source has;
-    only a dry run succeeds in spite of them.
+    only a dry run succeeds in spite of them. Blobs are in the order of their digests.
     """
 
     destination: str
@@ -93,7 +92,7 @@ def push(
     """
     access = access or RegistryAccess()
     execution = within(execution, Path.cwd()).task()  # its transport ends with it
-    paths = names(sources)
+    paths = named_once(names(sources))
     if not paths:
         raise UsageError("nothing to push: name a root, a bundle, or a base and patches")
     with ExitStack() as stack:
@@ -153,7 +152,7 @@ class _Job:
         self, prepared: _Prepared, patches: Sequence[BundleFile], *, dry_run: bool, request: StrPath | None
     ) -> PushResult:
         plan = prepared.plan
-        missing = tuple(prepared.missing.values())
+        missing = tuple(sorted(prepared.missing.values(), key=lambda blob: blob.digest))
         warnings = list(prepared.warnings)
         if missing and request is not None:
             warnings.append(request_blobs(request, patches[-1].index, missing))
@@ -175,7 +174,7 @@ class _Job:
         return PushResult(
             str(self.place),
             tuple(prepared.images),
-            tuple(Blob(digest, size, "") for digest, size in uploads.items() if digest not in lost),
+            tuple(Blob(digest, size, "") for digest, size in sorted(uploads.items()) if digest not in lost),
             plan.mounts,
             sum(len(each.manifests) for each in plan.repositories.values()),
             tuple(f"{each.repository.path}:{tag}" for each in plan.repositories.values() for tag in each.tags),
@@ -190,7 +189,7 @@ def _open_patches(paths: Sequence[str], stack: ExitStack, trusted: TrustedSigner
     """
     found: list[BundleFile] = []
     for number, path in enumerate(paths):
-        bundle = stack.enter_context(closing(BundleFile(path))) if _is_bundle_file(path) else None
+        bundle = stack.enter_context(closing(BundleFile(path))) if is_bundle(Path(path)) else None
         if bundle is None or bundle.index.is_full:
             if number:
                 raise UsageError(f"{path}: is not a patch; after the first, all must be patches")
@@ -198,10 +197,6 @@ def _open_patches(paths: Sequence[str], stack: ExitStack, trusted: TrustedSigner
         require_valid(trusted, bundle.opening, bundle.name)
         found.append(bundle)
     return found
-
-
-def _is_bundle_file(path: str) -> bool:
-    return is_file(Path(path)) and is_bundle(Path(path))
 
 
 def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSigners | None) -> _Prepared:
@@ -218,7 +213,7 @@ def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: Tru
     from airpatch.patches.completed_release import complete_upon
     from airpatch.patches.delivery import Delivery, delivery_memory
 
-    if _is_bundle_file(path):
+    if is_bundle(Path(path)):
         base = job.stack.enter_context(closing(BundleFile(path)))
         require_valid(trusted, base.opening, base.name)
     release = complete_upon(path, patches, job.execution)

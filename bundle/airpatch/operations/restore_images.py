@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -23,11 +24,11 @@ from airpatch.format import registry
 from airpatch.format.registry import STORAGE
 from airpatch.linux import is_folder
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import parse_manifest
+from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Image, Release
 from airpatch.model.walk import walk
 from airpatch.operations.arguments import StrPath, beside, check_apart, choice, within
-from airpatch.operations.lay_out_files import lay_out_files
+from airpatch.operations.lay_out_files import lay_out_files, require_places
 from airpatch.operations.trusted_files import require_valid, require_valid_source
 from airpatch.registry_api.access import PullOptions
 from airpatch.sources.gather import gather
@@ -39,6 +40,10 @@ from airpatch.target.root import open_root
 if TYPE_CHECKING:
     from airpatch.archive.bundle_file import BundleFile
     from airpatch.signing.trusted import TrustedSigners
+
+
+_ARCHIVE = re.compile(r"\.(tar(\.\w+)?|tgz|tzst)$", re.IGNORECASE)
+"""How archives are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ def restore(
     images: Sequence[str] = (),
     release: str | None = None,
     exact: bool = False,
-    form: str = "dir",
+    form: str | None = None,
     link: str = "copy",
     files_to: StrPath | None = None,
     pull: PullOptions | None = None,
@@ -80,7 +85,7 @@ def restore(
     as containerd's storage on a host without a registry. `pull` is for images in registries.
 
     `images` are references as in an images list, or names of whole repositories; without any, all are restored. `form`
-    is one of
+    is one of these; None stands for `dir`, unless `output` is named like an archive, which is then refused:
 
     - `dir`: a folder for each image, as containers/image's `directory/directory_dest.go` writes it;
     - `oci`: one OCI layout (image-spec `image-layout.md`) for all;
@@ -101,9 +106,9 @@ def restore(
     IntegrityError, FormatError, TargetError, TrustError, and BaseMismatch if the patch does not fit its base.
     """
     place = ImageOutput.checked(output, form, link, exact=exact, files_to=files_to)
-    if form in ARCHIVES:
+    if place.form in ARCHIVES:
         check_apart(output, source, base)
-    execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
+    execution = beside(execution, output) if place.form in ARCHIVES else within(execution, output)
     if release is not None and is_folder(Path(source) / STORAGE):
         if trusted is not None:
             raise UsageError("--trust is for restoring from a bundle: other sources carry no signatures")
@@ -141,10 +146,17 @@ class ImageOutput:
 
     @classmethod
     def checked(
-        cls, path: StrPath, form: str, link: str, *, exact: bool = False, files_to: StrPath | None = None
+        cls, path: StrPath, form: str | None, link: str, *, exact: bool = False, files_to: StrPath | None = None
     ) -> ImageOutput:
         """Return it. Raises UsageError unless the form exists, `path` can hold it, and `link` and `exact` apply."""
         mode = choice(LinkMode, link, "link")
+        if form is None:
+            if _ARCHIVE.search(os.fspath(path)) and not is_folder(Path(path)):
+                raise UsageError(
+                    f"{path}: is named like an archive, but would be a folder: say --as oci-archive or --as "
+                    "docker-archive for an archive, --as dir for a folder of that name"
+                )
+            form = Form.DIR.value
         if form not in ARCHIVES:
             choice(Form, form, "form", ARCHIVES)
             check_is_no_root(Path(path))
@@ -163,6 +175,10 @@ class ImageOutput:
     ) -> Restored:
         """Restore `images`. Raises as `restore` does."""
         path = Path(self.path)
+        parsed: dict[Digest, Manifest] = {}
+        if self.files_to is not None:
+            parsed = {image.manifest: parse_manifest(manifests[image.manifest]) for image in images}
+            require_places(images, parsed, self.files_to)
         if self.form in ARCHIVES:
             archive = ARCHIVES[self.form](images, manifests)
             write_archive(archive, content, os.fspath(self.path), execution)
@@ -174,7 +190,7 @@ class ImageOutput:
             made = Restored(path, tuple(images), content_size(images, manifests), others=tuple(others))
         if self.files_to is None:
             return made
-        return replace(made, files=lay_out_files(images, manifests, content, self.files_to, execution))
+        return replace(made, files=lay_out_files(images, parsed, content, self.files_to, execution))
 
 
 def _restore_upon(
@@ -230,5 +246,5 @@ def restore_release(
 def lay_out_release(root: Path, release: Release, folder: StrPath, execution: Execution) -> int:
     """Lay out the files of `release`, which is installed on `root`. Raises as `lay_out_files` does."""
     content = TreeContent(Tree(root), registry.blob_path)
-    manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
+    manifests = {b.digest: parse_manifest(read_blob(content, b.digest, b.size)) for b in release.blobs if b.is_manifest}
     return lay_out_files(release.images, manifests, content, folder, execution)

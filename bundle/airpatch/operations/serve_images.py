@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.open_bundles import open_bundle_files
 from airpatch.blobs.content import BytesContent, ChainedContent, Content, read_blob
 from airpatch.blobs.tree import Tree
 from airpatch.errors import UsageError
@@ -69,7 +70,7 @@ def serve(
 
     execution = within(execution, Path.cwd())
     with ExitStack() as stack:
-        opened = [stack.enter_context(closing(BundleFile(name))) for name in names(bundles)]
+        opened = [stack.enter_context(closing(BundleFile(each))) for each in open_bundle_files(names(bundles))]
         for bundle in opened:
             require_valid(trusted, bundle.opening, bundle.name)
         base = _Base.of(root)

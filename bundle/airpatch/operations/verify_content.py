@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airpatch.archive.open_bundles import open_bundles
+from airpatch.archive.open_bundles import holds_parts, is_bundle, open_bundles
 from airpatch.blobs.output import destination
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError, UsageError
@@ -22,7 +22,6 @@ from airpatch.layers.proof import prove
 from airpatch.linux import is_file, is_folder, real_path
 from airpatch.operations.arguments import Paths, StrPath, at_least_one
 from airpatch.operations.trusted_files import require_signed
-from airpatch.parts.part_files import holds_parts
 from airpatch.units import count
 
 if TYPE_CHECKING:
@@ -72,13 +71,13 @@ def verify(
         if is_folder(Path(each, STORAGE)):
             raise UsageError(f"{each}: is a registry's root: verify it alone")
     execution = with_scratch(execution or Execution(), _scratch_folder(Path(name)))
-    if len(given) > 1 or not is_folder(Path(name)) or holds_parts(Path(name)):
+    if len(given) > 1 or not is_folder(Path(name)) or is_bundle(Path(name)):
         with ExitStack() as stack:
             sink = None if manifest is None else stack.enter_context(destination(os.fspath(manifest)))
             try:
                 verified = _bundle(given, base, trusted, execution)
             except (FormatError, IntegrityError) as error:
-                if request is not None and len(given) == 1 and is_file(Path(name)):
+                if request is not None and len(given) == 1 and is_file(Path(name)) and not holds_parts(Path(name)):
                     error.add_note(_request(Path(name), Path(request), execution))
                 raise
             if sink is not None:

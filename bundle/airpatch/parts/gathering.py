@@ -63,6 +63,21 @@ def group_parts(names: Sequence[str]) -> list[str | JoinedParts]:
     return result
 
 
+def drop_repeated(names: Sequence[str]) -> list[str]:
+    """`names` without the parts beside which another part of the same file lies that was named before."""
+    kept: list[str] = []
+    known: set[tuple[WholeFile, Path]] = set()
+    for name in names:
+        path = Path(name)
+        whole = _whole_of(path) if begins_as_part(path) else None
+        if whole is None:
+            kept.append(name)
+        elif (place := (whole, path.absolute().parent)) not in known:
+            known.add(place)
+            kept.append(name)
+    return kept
+
+
 def _whole_of(path: Path) -> WholeFile | None:
     """Return what `path` is a part of, or the file of which a folder has the parts."""
     found = FoundParts()

@@ -18,6 +18,7 @@ from airpatch.format.parts import WholeFile
 from airpatch.linux import is_file, is_folder
 from airpatch.parts.parity import Parity
 from airpatch.parts.part_files import FoundParts, PartFile, find_parts
+from airpatch.units import count
 
 _KEPT_CHUNKS = 16
 
@@ -112,7 +113,8 @@ class JoinedParts:
         findings = [text for number in range(1, whole.parts + 1) if (text := self._finding(number)) is not None]
         bad = len(findings)
         findings += [f"a part has a damaged header, or belongs to another file: {path}" for path in self._spoiled]
-        message = f"{self.name}: of {whole.parts} parts, {bad} are missing or damaged"
+        are = "is" if bad == 1 else "are"
+        message = f"{self.name}: of {count(whole.parts, 'part')}, {bad} {are} missing or damaged"
         if whole.parity:
             message += f", more than the {whole.parity} that parity can replace"
         return IntegrityError(f"{message}; copy these again", findings)

@@ -104,14 +104,6 @@ def find_parts(folders: Iterable[Path]) -> FoundParts:
     return found
 
 
-def holds_parts(folder: Path) -> bool:
-    """Return whether there are parts in `folder`. False, too, where it cannot be read."""
-    try:
-        return any(begins_as_part(folder / name) for name in os.listdir(folder))
-    except OSError:
-        return False
-
-
 def _read(fd: int, size: int, position: int) -> bytes:
     """Return up to `size` bytes; fewer only at the end. Raises OSError."""
     pieces = []

@@ -74,10 +74,10 @@ def open_base(name: str, release: Release, pull: PullOptions | None = None) -> B
     path = Path(name)
     if is_other_source(name):
         return _from_source(name, pull)
+    if is_bundle(path):
+        return _from_bundle(name)
     if is_folder(path):
         return _from_root(path, release.product)
-    if is_file(path) and is_bundle(path):
-        return _from_bundle(name)
     value = _small_file(path, name)
     return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
 
@@ -148,14 +148,14 @@ def installed_release(name: str) -> InstalledRelease | None:
     if is_other_source(name):
         release = whole_release(name)
         return None if release is None else _installed(release)
+    if is_bundle(path):
+        with closing(BundleFile(name)) as bundle:
+            return _installed(bundle.index.release)
     if is_folder(path):
         with open_root(path) as root:
             installed = products(root)
             receipt = receipts(root).get(current(root, installed[0]) or _NO_RELEASE) if len(installed) == 1 else None
         return None if receipt is None else _installed(receipt.release)
-    if is_file(path) and is_bundle(path):
-        with closing(BundleFile(name)) as bundle:
-            return _installed(bundle.index.release)
     value = _small_file(path, name)
     if not value.name:
         return None
@@ -176,10 +176,10 @@ def open_content(name: str) -> BaseState:
         return _from_store(name)
     if is_other_source(name):
         return _from_source(name)
+    if is_bundle(path):
+        return replace(_from_bundle(name), warning=None)
     if is_folder(path):
         return _from_root(path, DEFAULT_PRODUCT, whole=True)
-    if is_file(path) and is_bundle(path):
-        return replace(_from_bundle(name), warning=None)
     require_reachable(path)
     if not path.exists():
         raise UsageError(f"{name}: {explain_spec(name) or 'no such file or folder'}")

@@ -9,7 +9,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from airpatch.blobs.scratch import ScratchStore
 from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
@@ -18,7 +17,7 @@ from airpatch.format.fields import bytes_, integer, text
 from airpatch.layers.compression import Compression
 from airpatch.layers.differ import MIN_BLOB
 from airpatch.layers.resemblance import Sketch
-from airpatch.layers.unpacking import features_within, sketch_within, unpack
+from airpatch.layers.unpacking import features_within, look
 from airpatch.layers.ways import RECOGNISED, start_of
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
@@ -95,21 +94,17 @@ def _key(digest: Digest, execution: Execution) -> Digest:
 
 
 def _look(store: ReleaseStore, blob: Blob, execution: Execution) -> LayerRecord:
-    with (
-        closing(SpooledBlobs(store.content, execution)) as spooled,
-        closing(ScratchStore(execution.scratch)) as scratch,
-    ):
+    with closing(SpooledBlobs(store.content, execution)) as spooled:
         spooled.fetch(blob.digest, blob.size)
-        unpacked = unpack(spooled, blob, execution.scratch, scratch, lambda _size: None)
-        if unpacked is None:
+        found = look(spooled, blob, execution.memory)
+        if found is None:
             return LayerRecord((blob.digest,), None)
+        layer, sketch = found
         names: list[str] = []
-        if unpacked.compression is Compression.ZSTD:
+        if layer.compression is Compression.ZSTD:
             with suppress(FormatError):
-                names = recognise_frames(start_of(spooled, unpacked, RECOGNISED))
-        facts = LayerFacts(
-            unpacked.compression, unpacked.uncompressed.size, bool(names), sketch_within(execution.memory, unpacked)
-        )
+                names = recognise_frames(start_of(spooled, layer, RECOGNISED))
+        facts = LayerFacts(layer.compression, layer.uncompressed_size, bool(names), sketch)
     return LayerRecord((blob.digest,), _to_plain(facts))
 
 

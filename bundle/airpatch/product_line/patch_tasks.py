@@ -18,8 +18,8 @@ from airpatch.format.index import UNKNOWN_TYPE
 from airpatch.layers.budget import Budget
 from airpatch.layers.patch_maker import PatchMaker
 from airpatch.layers.resemblance import precedents
-from airpatch.layers.unpacking import unpack
-from airpatch.layers.ways import Unpacked
+from airpatch.layers.uncompressed import kept_layers
+from airpatch.layers.ways import LayerBlob
 from airpatch.log import logger
 from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
@@ -86,7 +86,7 @@ def run_task(
 
 
 class _Task:
-    """A task under way, with the layers that it has unpacked."""
+    """A task under way, with the layers that it has read."""
 
     def __init__(
         self, store: ReleaseStore, task: PatchTask, settings: PatchSettings, execution: Execution, budget: Budget
@@ -96,10 +96,13 @@ class _Task:
         self._task = task
         self._settings = settings
         self._execution = execution
+        self._alone = replace(execution, jobs=1, progress=NO_PROGRESS)
         self._budget = budget
         self._spooled = SpooledBlobs(store.content, execution)
         self._scratch = ScratchStore(execution.scratch)
-        self._unpacked: dict[Digest, Unpacked] = {}
+        digests = {task.target, *(each.digest for question in task.questions for each in question.candidates)}
+        self._uncompressed = kept_layers(self._spooled, execution.scratch, digests, self._scratch)
+        self._layers: dict[Digest, LayerBlob] = {}
 
     def close(self) -> None:
         self._scratch.close()
@@ -132,8 +135,8 @@ class _Task:
         if known is None:
             layers = [Blob(question.target, question.size, UNKNOWN_TYPE)]
             layers += [Blob(each.digest, each.size, UNKNOWN_TYPE) for each in question.candidates]
-            alone = replace(self._execution, jobs=1, progress=NO_PROGRESS)
-            answer = self._with_precedent(question, question.answer(facts_of(self._store, layers, alone), self._judge))
+            facts = facts_of(self._store, layers, self._alone)
+            answer = self._with_precedent(question, question.answer(facts, self._judge))
 
             def is_sound(there: LayerRecord) -> bool:
                 return question.answer_in(there) is not None
@@ -149,8 +152,8 @@ class _Task:
         others = [question.candidates[each] for each in precedents(likeness, {numbers[s] for s in answer.sources})]
         sizes = {each.digest: each.size for each in question.candidates}
         sources = [self._layer(digest, sizes[digest]) for digest in answer.sources]
-        unpacked = (self._layer(each.digest, each.size) for each in others)
-        further = self._maker(sources).precedent(self._target, sources, unpacked)
+        layers = (self._layer(each.digest, each.size) for each in others)
+        further = self._maker(sources).precedent(self._target, sources, layers)
         return answer if further is None else SourceAnswer((*answer.chosen, ChosenSource(further.blob.digest, 0)))
 
     def _judge(self, candidates: Sequence[Candidate]) -> Sequence[int]:
@@ -168,21 +171,23 @@ class _Task:
             self._store.objects.put(blob_name(made.step.patch), made.file.pieces())
         return StoredPatch(made.step, made.features)
 
-    def _maker(self, sources: Sequence[Unpacked]) -> PatchMaker:
+    def _maker(self, sources: Sequence[LayerBlob]) -> PatchMaker:
         layers = [self._target, *sources]
-        return PatchMaker(self._spooled, layers, self._settings.effort, self._execution, budget=self._budget)
+        return PatchMaker(
+            self._spooled, layers, self._uncompressed, self._settings.effort, self._execution, budget=self._budget
+        )
 
     @cached_property
-    def _target(self) -> Unpacked:
+    def _target(self) -> LayerBlob:
         return self._layer(self._task.target, self._task.size)
 
-    def _layer(self, digest: Digest, size: int) -> Unpacked:
-        """Return a layer unpacked, as it is kept for the whole task."""
-        if digest not in self._unpacked:
+    def _layer(self, digest: Digest, size: int) -> LayerBlob:
+        """Return what is known of a layer, which can be read from now on."""
+        if digest not in self._layers:
             self._spooled.fetch(digest, size)
             blob = Blob(digest, size, UNKNOWN_TYPE)
-            unpacked = unpack(self._spooled, blob, self._execution.scratch, self._scratch, lambda _size: None)
-            if unpacked is None:
+            facts = facts_of(self._store, [blob], self._alone)[digest]
+            if facts is None:
                 raise IntegrityError(f"{digest}: does not decompress, and the plan takes it for a layer")
-            self._unpacked[digest] = unpacked
-        return self._unpacked[digest]
+            self._layers[digest] = LayerBlob(blob, facts.compression, facts.uncompressed_size)
+        return self._layers[digest]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airpatch.archive.open_bundles import named_once
 from airpatch.blobs.content import BlobReader, Content, check_blob, missing
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
@@ -239,7 +240,7 @@ def _open_sources(
     specs: Sequence[str], images_list: Path | None, images_from: str | None, execution: Execution, pull: PullOptions
 ) -> tuple[list[Source], list[Reference] | None]:
     """Return the sources, and the references of the images list, unless they are a source of their own."""
-    sources = [open_source(spec, execution.scratch, pull) for spec in specs]
+    sources = [open_source(spec, execution.scratch, pull) for spec in named_once(specs)]
     references = None
     if images_list is not None:
         from airpatch.sources.image_references import read_images_list  # most releases are all that a source has

@@ -67,7 +67,7 @@ KINDS: tuple[Kind, ...] = (
         "containerd_stores",
         lambda at: at.is_folder and at.tree.size(CONTAINERD_DATABASE) is not None,
     ),
-    Kind("bundle", "no bundle made by airpatch", "bundles", lambda at: not at.is_folder),
+    Kind("bundle", "no bundle made by airpatch", "bundles", lambda at: not at.is_folder or at.is_bundle),
 )
 _LOG = logger(__name__)
 _BY_PREFIX = {kind.prefix: kind for kind in KINDS}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch import limits
+from airpatch.archive.open_bundles import is_bundle
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
 from airpatch.execution import NewFile
@@ -79,6 +80,11 @@ class Location:
         return Tree(self.path)
 
     @cached_property
+    def is_bundle(self) -> bool:
+        """Whether the file, or the folder with its parts, looks like a bundle."""
+        return is_bundle(self.path)
+
+    @cached_property
     def archive(self) -> TarFiles | None:
         """The tar archive in the file, None if it holds none. A bundle does not count, though it is a tar archive.
 
@@ -86,10 +92,9 @@ class Location:
         """
         if self.is_folder:
             return None
-        from airpatch.archive.open_bundles import is_bundle  # what reads files is loaded for them alone
-        from airpatch.sources.tar_files import open_archive
+        from airpatch.sources.tar_files import open_archive  # what reads files is loaded for them alone
 
-        return None if is_bundle(self.path) else open_archive(self.path, self._new_file)
+        return None if self.is_bundle else open_archive(self.path, self._new_file)
 
     @cached_property
     def scan(self) -> FolderScan:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Blob, check_manifests
+from airpatch.model.release import Blob, Release, check_manifests
 from airpatch.target import check, space
 from airpatch.target.check import InstallPlan
 from airpatch.target.history import Action
@@ -73,6 +73,10 @@ OnMissing = Callable[[Index, Sequence[Blob]], None]
 """Called before missing blobs become an error: with the first bundle that needs some, and with the blobs of its release
 that a top-up must contain."""
 
+OnKnown = Callable[[Release, Mapping[Digest, Manifest]], None]
+"""Called with the last release and its manifests as soon as all are known, before anything is published; it may refuse
+the release. From a file that is before the first byte is written."""
+
 
 def install(
     readers: Sequence[FrameReader],
@@ -82,6 +86,7 @@ def install(
     deep: bool = False,
     allow_downgrade: bool = False,
     on_missing: OnMissing = lambda _index, _missing: None,
+    on_known: OnKnown = lambda _release, _manifests: None,
     trusted: TrustedSigners | None = None,
 ) -> list[Applied]:
     """Apply the bundles of `readers` to the root at `path`, which is made if it does not exist.
@@ -112,10 +117,13 @@ def install(
             is_new = not root.is_folder(registry.STORAGE)
             check.require_base(plans, path, is_new=is_new)
             space.require_possible(root, path, plans, execution.threads)
+            if plans[-1].ahead.are_all:
+                on_known(indexes[-1].release, plans[-1].ahead.found)
             with Staging(state, check.present(plans)) as staging:
                 for stream in streams:
                     _stage(stream, staging, execution)
                 manifests = [_verify(stream, staging) for stream in streams]
+                on_known(indexes[-1].release, manifests[-1])
                 try:
                     for plan in plans:
                         _rebuild(plan, staging, execution)

@@ -23,7 +23,7 @@ def run(args: Namespace, console: Console) -> Result:
         images=args.images,
         release=args.release,
         exact=args.exact,
-        form=args.kind or "dir",
+        form=args.kind,
         link=args.link or "copy",
         pull=pulling(args),
         trusted=trusted(args),
