@@ -22,7 +22,7 @@ from airpatch.deflate.parse import GzipParser, Parsed
 try:
     import hdiffpatch
 except ImportError:
-    hdiffpatch = None
+    hdiffpatch = None  # type: ignore[assignment, unused-ignore]
 
 COLUMNS = [field.name for field in fields(Parsed)]
 

@@ -284,6 +284,8 @@ class Trials:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed:
             raise session.Failed("the tests cannot be collected")
+        for conftest in session.config.pluginmanager.get_plugins():
+            getattr(conftest, "prepare", lambda: None)()  # what all tests may share, however often they are run
         items = list(session.items)
         measured = _in_child(lambda: self._baseline(session, items))
         if measured is None:

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
-from .errors import TrustError, Unsupported, refusing, require
+from .errors import FormatError, TrustError, Unsupported, refusing, require
 
 MAX_SIGNATURE = 16384
 NAMESPACE = "airpatch"
@@ -74,7 +74,8 @@ def signer(message: bytes, armored: bytes, allowed_signers: str) -> str:
 
     Raises Unsupported for certificates, keys of security keys, and lines with times.
     """
-    signature = parse(armored)
+    with refusing(FormatError, "no signature", TrustError):
+        signature = parse(armored)
     encoded = base64.b64encode(signature.key).decode()
     for line in allowed_signers.splitlines():
         words = re.findall(r'(?:[^\s"]|"[^"]*")+', line)

@@ -1,15 +1,19 @@
 """airpatch's answers to the suite's requests: `python -m spec.suite.airpatch_answers`.
 
-Of a bundle both `verify` and, where everything is there that it needs, `apply` judge: they must agree.
+Of a bundle `verify` judges, both of the file and through a pipe, and, where everything is there that it needs, `apply`:
+all must agree.
 """
 
 import hashlib
 import io
 import json
+import os
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +35,18 @@ def _bundle(file: str, base: Iterable[str] = (), signers: str | None = None, who
         root = Path(folder) / "root"
         if bases:
             airpatch.apply(bases, root)
+        held = root if bases else None
         try:
-            verified = airpatch.verify(file, base=root if bases else None, trusted=trusted)
+            verified = airpatch.verify(file, base=held, trusted=trusted)
         except airpatch.AirpatchError as error:
-            _require_refusal(error, file, root, trusted, not (whole or bases))
+            _require_refusal(error, file, root, held, trusted, not (whole or bases))
             raise
         assert isinstance(verified, airpatch.VerifiedBundle)
         index = verified.index
+        with _pipe(file) as pipe:
+            again = airpatch.verify(pipe, base=held, trusted=trusted)
+            assert isinstance(again, airpatch.VerifiedBundle)
+            assert again.index == index, "another index through a pipe"
         digests = [str(blob.digest) for blob in index.stored]
         if whole or bases or index.is_full:
             airpatch.apply(file, root, trusted=trusted)
@@ -47,22 +56,50 @@ def _bundle(file: str, base: Iterable[str] = (), signers: str | None = None, who
     return {"release": str(index.release_id), "blobs": digests}
 
 
+@contextmanager
+def _pipe(file: str) -> Iterator[str]:
+    """The name of a pipe through which the file comes."""
+    reading, writing = os.pipe()
+
+    def send() -> None:
+        with suppress(BrokenPipeError), os.fdopen(writing, "wb") as pipe:
+            pipe.write(Path(file).read_bytes())
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield f"/proc/self/fd/{reading}"
+    finally:
+        os.close(reading)
+        sender.join()
+
+
 def _require_refusal(
     error: airpatch.AirpatchError,
     file: str,
     root: Path,
+    base: Path | None,
     trusted: airpatch.TrustedSigners | None,
     is_alone: bool,
 ) -> None:
-    """Have `apply` refuse a bundle as `verify` did, or for lack of room, or of a base if it is a patch alone."""
-    try:
-        airpatch.apply(file, root, trusted=trusted)
-    except airpatch.AirpatchError as other:
-        lacking = (airpatch.TargetError, airpatch.BaseMismatch) if is_alone else airpatch.TargetError
-        if type(other) is type(error) or isinstance(other, lacking):
-            return
-        raise AssertionError(f"verify: {error!r}, apply: {other!r}") from error
-    raise AssertionError(f"apply takes what verify refuses: {error!r}")
+    """Have a bundle refused in two more ways as `verify` did: by `apply`, which may lack room, or the base of a patch
+    that is alone; and by `verify` through a pipe. What these say is noted.
+    """
+    lacking = (airpatch.TargetError, airpatch.BaseMismatch) if is_alone else airpatch.TargetError
+    with _pipe(file) as pipe:
+        ways: list[tuple[Callable[[], object], Any]] = [
+            (lambda: airpatch.apply(file, root, trusted=trusted), lacking),
+            (lambda: airpatch.verify(pipe, base=base, trusted=trusted), ()),
+        ]
+        for way, others in ways:
+            try:
+                way()
+            except airpatch.AirpatchError as other:
+                if type(other) is not type(error) and not isinstance(other, others):
+                    raise AssertionError(f"{error!r}, and in another way: {other!r}") from error
+                error.add_note(str(other).replace(pipe, "a pipe"))
+            else:
+                raise AssertionError(f"taken in another way, which is to be refused: {error!r}") from error
 
 
 def _delta(file: str, sources: Iterable[str], limit: int) -> dict[str, Any]:
@@ -113,7 +150,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"verdict": "accept", **_KINDS[request.pop("kind")](**request)}
     except airpatch.AirpatchError as error:
-        return {"verdict": "refuse", "class": type(error).__name__, "why": str(error)}
+        reasons = [str(error), *getattr(error, "__notes__", [])]
+        return {"verdict": "refuse", "class": type(error).__name__, "why": "\n".join(reasons)}
     except AssertionError as error:
         return {"verdict": "disagrees with itself", "why": str(error)}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from airpatch.model.manifest import MANIFEST_TYPES
+from airpatch.units import megabytes
 from tests.cli.support import IMAGES, airpatch
 
 
@@ -73,3 +74,20 @@ def test_it_says_why_a_layer_is_made_from_its_sources(bundles: Path) -> None:
     made_from = [each["sources"][0][7:19] for each in patched if each["sources"]]
     assert made_from
     assert all(f"from {short}: samples suggest that it has about " in lines for short in made_from)
+
+
+@pytest.mark.parametrize("top", [0, 1, 3, 100])
+def test_top_bounds_all_that_is_listed_and_the_rest_is_summed_up(top: int, bundles: Path) -> None:
+    words = ("explain", "--base", bundles / "r1.tar.zst", IMAGES / "r2", "--effort", "fast", "--top", top)
+    document = airpatch(*words, "--json").document
+    images, blobs = document["images"], document["blobs"]
+    table, *rest = airpatch(*words).out.partition("IMAGE ")[2].split("\n\n")
+    rows = table.splitlines()[1:]
+    assert [row.split()[0] for row in rows[:top]] == [image["name"] for image in images[:top]]
+    assert [row.split("  ")[0] for row in rows[top:]] == ([f"{len(images) - top} other images"] if top < 8 else [])
+    assert [block.split()[0] for block in rest[:top]] == [blob["digest"][7:19] for blob in blobs[:top]]
+    others = sum(blob["cost"] for blob in blobs[top:])
+    left_out = f"{len(blobs) - top} other blobs of {megabytes(others)}\n"
+    assert rest[top:] == ([left_out] if top < len(blobs) else [])
+    for block, blob in zip(rest[:top], blobs, strict=False):
+        assert block.count("\n  ") >= len(blob["files"]) <= top

@@ -28,6 +28,7 @@ from airpatch.model.release import Blob
 from airpatch.patches.layer_patching import patch_layers
 from airpatch.progress import NO_PROGRESS, Progress
 from airpatch.sources.gather import Gathered
+from tests.deflate.support import take_apart
 from tests.delta.support import delta, noise, tar
 from tests.support import OCI_GZIP_LAYER, Builder, MemorySink, execution, sample
 
@@ -132,6 +133,18 @@ def framed(name: str, size: int = 0) -> Callable[[bytes], bytes]:
         return bytes(out) + b"\x50\x2a\x4d\x18\x0a\0\0\0" + b"at the end"
 
     return encode
+
+
+def columns(blob: bytes, uncompressed: bytes) -> list[bytes]:
+    taken = take_apart(blob)
+    assert taken.uncompressed == uncompressed
+    return [taken.layout, taken.runs, taken.sources, taken.distances]
+
+
+def replayed(new: bytes, uncompressed: bytes, old: bytes, old_uncompressed: bytes) -> list[bytes]:
+    """The sections of a replay."""
+    own, other = columns(new, uncompressed), columns(old, old_uncompressed)
+    return [delta(uncompressed, [old_uncompressed]), *(delta(a, [b]) for a, b in zip(own, other, strict=True))]
 
 
 class Blobs:

@@ -34,7 +34,6 @@ from airpatch.layers.recipe import (
 )
 from airpatch.model.digest import Digest
 from airpatch.views.description import emit_view
-from tests.deflate.support import take_apart
 from tests.delta.support import delta, noise, tar
 from tests.encoders.support import decisions
 from tests.layers.support import (
@@ -44,11 +43,13 @@ from tests.layers.support import (
     by_digest,
     carry_out,
     changed,
+    columns,
     descriptors,
     framed,
     handmade,
     layer,
     left_open,
+    replayed,
     replica,
     text,
     zstd,
@@ -59,18 +60,6 @@ OLD, NEW = layer(1, size=9000), changed(layer(1, size=9000))
 GO = replica("go1-flate-6")
 FLUSHED = ENCODERS["flushed"]
 FRAMES = framed("kzstd-1.17.8-default", 3000)
-
-
-def columns(blob: bytes, uncompressed: bytes) -> list[bytes]:
-    taken = take_apart(blob)
-    assert taken.uncompressed == uncompressed
-    return [taken.layout, taken.runs, taken.sources, taken.distances]
-
-
-def replayed(new: bytes, uncompressed: bytes, old: bytes, old_uncompressed: bytes) -> list[bytes]:
-    """The sections of a replay."""
-    own, other = columns(new, uncompressed), columns(old, old_uncompressed)
-    return [delta(uncompressed, [old_uncompressed]), *(delta(a, [b]) for a, b in zip(own, other, strict=True))]
 
 
 def sections() -> list[bytes]:

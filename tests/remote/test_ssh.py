@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import airpatch
-from airpatch.errors import TargetError, TrustError, UsageError
+from airpatch.errors import SourceError, TargetError, TrustError, UsageError
 from airpatch.remote import ssh
 from airpatch.remote.ssh import RemoteRoot
 from airpatch.sources.gather import gather
@@ -144,8 +144,10 @@ def test_via_leaves_a_file(shell: str, tmp_path: Path) -> None:
 def test_errors_of_the_host_are_told_as_they_are(shell: str, tmp_path: Path) -> None:
     root = tmp_path / "root"
     send(IMAGES / "r2", root, shell, sequence=7)
-    with pytest.raises(TrustError, match=r"qa: .*(older|downgrade)"):
-        send(IMAGES / "r1", root, shell, sequence=3)
+    said: list[str] = []
+    with pytest.raises(TrustError, match=r"qa: .*(older|downgrade)") as caught:
+        send(IMAGES / "r1", root, shell, sequence=3, said=said.append)
+    assert caught.value.message.removeprefix("qa: ") not in said
     with pytest.raises(TargetError, match="has no /nowhere/airpatch"):
         airpatch.send(IMAGES / "r1", f"qa:{root}", shell=shell, program="/nowhere/airpatch")
     (root / "docker/registry/v2/blobs").rename(root / "gone")
@@ -156,6 +158,33 @@ def test_errors_of_the_host_are_told_as_they_are(shell: str, tmp_path: Path) -> 
     (tmp_path / "signers").write_text(f"us {(tmp_path / 'key.pub').read_text()}")
     with pytest.raises(UsageError, match="--trust"):
         send(IMAGES / "r1", root, shell, trusted=airpatch.trusted_signers(tmp_path / "signers"))
+
+
+def test_what_the_host_says_is_passed_on_and_its_error_once(tmp_path: Path) -> None:
+    """Where the error comes without a document, too."""
+    said: list[str] = []
+    script = tmp_path / "shell"
+    lines = ["airpatch: a remark", "  of two lines", "sh: a noise", "airpatch: what is wrong", "  where"]
+    script.write_text("#!/bin/sh\n" + "".join(f"echo '{line}' >&2\n" for line in lines) + "exit 7\n")
+    script.chmod(0o755)
+    host = ssh.RemoteHost("qa", [str(script)], "airpatch", said.append)
+    with pytest.raises(SourceError, match=r"^qa: what is wrong\n") as caught:
+        host.airpatch("inventory")
+    assert caught.value.findings == ("where",)
+    assert said == ["a remark", "  of two lines", "sh: a noise"]
+    script.write_text(script.read_text().replace("exit 7", "exit 0"))
+    said.clear()
+    host.airpatch("inventory")
+    assert said == ["a remark", "  of two lines", "sh: a noise", "what is wrong", "  where"]
+
+
+def test_a_root_of_several_products_is_asked_for_the_one_that_is_sent(shell: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for product in ("shop", "till"):
+        send(IMAGES / "r1", root, shell, product=product)
+    with pytest.raises(UsageError, match=r"^qa: .*has several products: shop, till; choose one with --product$"):
+        send(IMAGES / "r2", root, shell)
+    assert send(IMAGES / "r2", root, shell, product="till", effort="fast").is_patch
 
 
 def test_an_internal_error_of_the_host_is_told(shell: str, tmp_path: Path) -> None:

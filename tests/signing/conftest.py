@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,10 +21,11 @@ def keygen(*words: str | Path, data: bytes = b"") -> bytes:
     return subprocess.run(["ssh-keygen", *map(str, words)], input=data, capture_output=True, check=True).stdout
 
 
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Private key files by kind; the public key lies beside each, with `.pub`."""
-    folder = tmp_path_factory.mktemp("keys")
+@cache
+def prepare() -> dict[str, Path]:
+    """Make the keys, in a folder that goes away with the process. It takes seconds: tests.mutants does it once."""
+    folder = Path(tempfile.mkdtemp(prefix="airpatch-keys-"))
+    atexit.register(shutil.rmtree, folder)
     kinds = {
         "ed25519": ["-t", "ed25519"],
         "other": ["-t", "ed25519"],
@@ -34,6 +39,12 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, words in kinds.items():
         keygen("-q", "-N", "", "-C", name, *words, "-f", folder / name)
     return {name: folder / name for name in kinds}
+
+
+@pytest.fixture(scope="session")
+def keys() -> dict[str, Path]:
+    """Private key files by kind; the public key lies beside each, with `.pub`."""
+    return prepare()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from airpatch.views.description import (
     END,
     FIRST_CODING,
     MAX_DEPTH,
-    MAX_DESCRIPTION,
     REST,
     SKIP,
     Coding,
@@ -117,8 +116,3 @@ def test_only_a_view_without_rests_and_skips_is_reversible() -> None:
     assert view_of((3, END), codings=()).is_reversible
     assert not view_of((1, SKIP), (3, END), codings=()).is_reversible
     assert not view_of((1, FIRST_CODING), (0, REST), (3, END)).is_reversible
-
-
-def test_adversary_41_a_description_over_its_limit_is_refused_unread() -> None:
-    with pytest.raises(FormatError, match=f"more than {MAX_DESCRIPTION} bytes"):
-        parse_view(bytes(MAX_DESCRIPTION + 1))

@@ -108,9 +108,9 @@ class BlockWriter:
         self._bits(padding, -self._fill & 7)
 
     def raw(self, data: bytes) -> None:
-        """Append whole bytes. Raises FormatError inside of a byte."""
+        """Append whole bytes. Raises ValueError inside of a byte."""
         if self._fill:
-            raise FormatError("bytes in the middle of a byte")
+            raise ValueError("bytes in the middle of a byte")
         self._room(len(data))
         memoryview(self._out)[self._size : self._size + len(data)] = data
         self._size += len(data)
@@ -129,9 +129,9 @@ class BlockWriter:
     # -- blocks
 
     def stored(self, data: bytes, final: bool = False, padding: int = 0) -> None:
-        """Write a stored block of at most 65535 bytes; `padding` fills the byte before its length."""
+        """Write a stored block; `padding` fills the byte before its length. Raises ValueError above 65535 bytes."""
         if len(data) > MAX_STORED:
-            raise FormatError("stored block over 65535 bytes")
+            raise ValueError("a stored block over 65535 bytes")
         self.bits(final | STORED << 1, 3)
         self.pad(padding)
         self.bits(len(data) | (len(data) ^ MAX_STORED) << 16, 32)
@@ -304,11 +304,14 @@ class BlockWriter:
 
 
 def count_symbols(tokens: array[int]) -> tuple[array[int], array[int]]:
-    """Return how often each of the 286 literal/length and 30 distance symbols occurs; end of block once."""
+    """Return how often each of the 286 literal/length and 30 distance symbols occurs; end of block once.
+
+    Raises ValueError for what no decoder gives as a token.
+    """
     literals = array("I", bytes(4 * LITERALS))
     distances = array("I", bytes(4 * DISTANCES))
     if not _count(tokens, literals, distances):
-        raise FormatError("malformed token")
+        raise ValueError("a malformed token")
     literals[END_OF_BLOCK] = 1
     return literals, distances
 

@@ -63,7 +63,7 @@ class DynamicHeader:
 
     @property
     def bits(self) -> int:
-        """Size in bits, without the block's three first bits."""
+        """Size in bits, without the block's three first bits. Raises ValueError if a code or a run is none."""
         return 5 + 5 + 4 + 3 * self.run_length_count + _run_bits(self.runs, self.run_lengths)
 
 
@@ -72,17 +72,18 @@ def _run_bits(runs: bytes, run_lengths: bytes) -> int:
     at: cython.Py_ssize_t
     run: cython.int
     if len(run_lengths) != CODE_LENGTH_SYMBOLS:
-        raise FormatError("malformed code of code lengths")
+        raise ValueError("a malformed code of code lengths")
     for at in range(len(runs)):
         run = runs[at]
         if run >= _RUN_VALUES:
-            raise FormatError("malformed run of code lengths")
+            raise ValueError("a malformed run of code lengths")
         bits += run_lengths[_RUN_SYMBOL[run]] + _RUN_EXTRA_BITS[run]
     return bits
 
 
 def _lengths(runs: bytes, literal_count: cython.int, distance_count: cython.int) -> tuple[bytes, bytes]:
-    lengths = bytearray(literal_count + distance_count)
+    wanted: cython.int = literal_count + distance_count
+    lengths = bytearray(wanted)
     view: cython.uchar[::1] = lengths
     size: cython.int = 0
     i: cython.int
@@ -94,13 +95,11 @@ def _lengths(runs: bytes, literal_count: cython.int, distance_count: cython.int)
         if run >= _RUN_VALUES or (REPEAT <= run < _ZEROS and not size):
             raise FormatError("malformed run of code lengths")
         repeats = _RUN_REPEATS[run]
-        if size + repeats > literal_count + distance_count:
-            raise FormatError("runs of code lengths do not add up")
         if run < _ZEROS:
-            for i in range(size, size + repeats):
+            for i in range(size, min(size + repeats, wanted)):
                 view[i] = run if run < _REPEAT else view[i - 1]
         size += repeats
-    if size != literal_count + distance_count:
+    if size != wanted:
         raise FormatError("runs of code lengths do not add up")
     return bytes(lengths[:literal_count]), bytes(lengths[literal_count:])
 

@@ -217,7 +217,7 @@ def canonical_codes(lengths: bytes) -> array[int]:
     """Return the code of each symbol, bits reversed as deflate sends them (RFC 1951 3.2.2); 0 for unused
     symbols.
 
-    Raises FormatError if the lengths are over 15 or promise more codes than there are.
+    Raises FormatError if the lengths promise more codes than there are, and ValueError if one is over 15.
     """
     codes = array("I", bytes(4 * len(lengths)))
     _canonical_codes(lengths, codes)
@@ -235,7 +235,7 @@ def _canonical_codes(lengths: bytes, codes: cython.uint[::1]) -> cython.void:
     for i in range(len(lengths)):
         bits = lengths[i]
         if bits > 15:
-            raise FormatError("Huffman code of more than 15 bits")
+            raise ValueError("a Huffman code of more than 15 bits")
         following[bits + 1] += 1
     following[1] = 0
     code = 0

@@ -253,7 +253,7 @@ class TokenDecoder(MatchWindow):
     def _fetch(self) -> cython.bint:
         data: bytes = self._uncompressed(SPAN)
         if len(data) > SPAN:
-            raise FormatError("more uncompressed data than asked for")
+            raise ValueError("more uncompressed data than asked for")
         self._append(data)
         return len(data) > 0
 

@@ -78,6 +78,11 @@ class OneSection:
 class SectionDeflater(Protocol):
     """The deflater of one section."""
 
+    @property
+    def steps(self) -> int:
+        """The steps that its search has taken."""
+        ...
+
     def feed(self, data: bytes | memoryview) -> bytes:
         """Take uncompressed data; return compressed bytes, maybe none."""
         ...
@@ -121,7 +126,13 @@ class BlockwiseDeflater:
         self._section: SectionDeflater | None = None  # that has taken the current section, without a pool
         self._tail = bytearray()  # at least the uncompressed data's last bytes so far, the next dictionary
         self._dictionary = b""  # of the current section
-        self._done: deque[Future[bytes]] = deque()
+        self._done: deque[Future[tuple[bytes, int]]] = deque()
+        self._steps = 0  # of sections that are over
+
+    @property
+    def steps(self) -> int:
+        """The steps that the searches have taken, without those of sections that are not at hand yet."""
+        return self._steps + (self._section.steps if self._section is not None else 0)
 
     def feed(self, data: bytes) -> bytes:
         """Take uncompressed data; return compressed bytes, maybe none."""
@@ -132,7 +143,7 @@ class BlockwiseDeflater:
         out = bytearray(self._compress(self._cuts.finish()))
         out += self._end_section(last=True)
         while self._done:
-            out += self._done.popleft().result()
+            out += self._first_done()
         return bytes(out)
 
     def _compress(self, pieces: Iterator[Piece]) -> bytes:
@@ -173,17 +184,25 @@ class BlockwiseDeflater:
         if self._pool is None:
             section = self._section or self._make(dictionary)
             self._section = None
-            return self._end(section, last)
+            out = self._end(section, last)
+            self._steps += section.steps
+            return out
         block = bytes(self._block)
         self._block.clear()
         flushes, self._flushes = self._flushes, []
         self._done.append(self._pool.submit(self._compress_section, block, flushes, dictionary, last))
-        out = bytearray()
+        ready = bytearray()
         while self._done and (self._done[0].done() or len(self._done) > self._ahead):
-            out += self._done.popleft().result()
-        return bytes(out)
+            ready += self._first_done()
+        return bytes(ready)
 
-    def _compress_section(self, block: bytes, flushes: list[int], dictionary: bytes, last: bool) -> bytes:
+    def _first_done(self) -> bytes:
+        out, steps = self._done.popleft().result()
+        self._steps += steps
+        return out
+
+    def _compress_section(self, block: bytes, flushes: list[int], dictionary: bytes, last: bool) -> tuple[bytes, int]:
+        """Return a section and the steps that it took."""
         section = self._make(dictionary)
         view = memoryview(block)
         out = bytearray()
@@ -193,7 +212,8 @@ class BlockwiseDeflater:
             out += section.flush()
             begin = end
         out += section.feed(view[begin:])
-        return bytes(out) + self._end(section, last)
+        out += self._end(section, last)
+        return bytes(out), section.steps
 
     def _end(self, section: SectionDeflater, last: bool) -> bytes:
         if not last:

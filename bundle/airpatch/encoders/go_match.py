@@ -96,6 +96,7 @@ class ChainMatcher:
     _dropped: cython.longlong  # bytes of the stream that were before the window
     _heeding: cython.bint  # the block goes on where the precedent may tell more
     _owed: cython.int  # so many bytes before `_index` have not entered the chains, no more than a match can reach
+    steps = cython.declare(cython.longlong, visibility="readonly")  # candidates that have been looked at
 
     def __init__(self, search: Search, precedent: Precedent | None = None) -> None:
         self._uncompressed = memoryview(bytearray(_SPAN + _AHEAD))
@@ -117,6 +118,7 @@ class ChainMatcher:
         if precedent is not None:
             precedent.edges = True
         self._dropped = self._owed = 0
+        self.steps = 0
         self._heeding = False
 
     @property
@@ -327,10 +329,12 @@ class ChainMatcher:
         enough: cython.Py_ssize_t = min(self._nice, limit)
         match: cython.uint = 0
         found: cython.Py_ssize_t
+        left: cython.int = self._chain
         # The last bytes of a longer match: where they differ, nothing else need be compared.
         ending: cython.uint = load32(window, index + length - 3)
         last: cython.Py_ssize_t = self._last(index, length, farthest)
-        for _ in range(self._chain):
+        while left:
+            left -= 1
             if load32(window, candidate + length - 3) == ending:
                 found = common(window, candidate, window, index, limit)
                 if found > length and (found > _MIN_MATCH or index - candidate <= _NEAR):
@@ -344,6 +348,7 @@ class ChainMatcher:
             candidate -= older[candidate & RING]
             if candidate < last:
                 break
+        self.steps += self._chain - left
         return match
 
     @cython.cfunc

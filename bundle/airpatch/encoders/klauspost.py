@@ -20,6 +20,9 @@ _REBASE = 1 << 30  # positions stay within 32 bits
 class KlauspostDeflater:
     """Levels 1 to 6. Output does not depend on how the uncompressed data is cut into pieces."""
 
+    steps = 0
+    """Each byte takes about as long as any other."""
+
     def __init__(self, matcher: BlockMatcher, writer: KlauspostWriter, dictionary: bytes) -> None:
         self._matcher = matcher
         self._writer = writer
@@ -96,6 +99,11 @@ class KlauspostLazyDeflater:
     def __init__(self, matcher: LazyMatcher, writer: KlauspostWriter) -> None:
         self._matcher = matcher
         self._writer = writer
+
+    @property
+    def steps(self) -> int:
+        """The steps that the search has taken."""
+        return self._matcher.steps
 
     def feed(self, data: bytes | memoryview) -> bytes:
         """Take uncompressed data; return compressed bytes, maybe none."""

@@ -109,6 +109,7 @@ class LazyMatcher:
     _uncoded: cython.int
     _token_array: array[int]
     _uncompressed: memoryview
+    steps = cython.declare(cython.longlong, visibility="readonly")  # candidates that have been looked at
 
     def __init__(self, search: LazySearch, variant: LazyVariant, dictionary: bytes = b"") -> None:
         self._uncompressed = memoryview(bytearray(_SPAN))
@@ -125,6 +126,7 @@ class LazyMatcher:
         self._block = 0  # a dictionary counts as the first block's uncompressed data, even when that is stored
         self._count = self._run = self._match = 0
         self._waiting = False
+        self.steps = 0
         self._lazy = search.lazy
         self._nice = search.nice
         self._chain = search.chain
@@ -349,6 +351,7 @@ class LazyMatcher:
         length: cython.Py_ssize_t = _MIN_MATCH - 1
         match: cython.uint = 0
         found: cython.Py_ssize_t
+        left: cython.int = self._chain
         distance: cython.int
         known: cython.Py_ssize_t = 0  # bytes whose costs are summed up
         gain: cython.int = 0
@@ -356,7 +359,8 @@ class LazyMatcher:
         weighs: cython.bint = self._weighs
         # The last bytes of a longer match: where they differ, nothing else need be compared.
         ending: cython.uint = load32(window, index + length - 3)
-        for _ in range(self._chain):
+        while left:
+            left -= 1
             if load32(window, candidate + length - 3) == ending:
                 found = common(window, candidate, window, index, limit)
                 if found > length:
@@ -378,6 +382,7 @@ class LazyMatcher:
             candidate -= older[candidate & RING]
             if candidate < farthest:
                 break
+        self.steps += self._chain - left
         return match
 
 

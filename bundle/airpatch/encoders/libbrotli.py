@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cython
 
-from airpatch.encoders.spending import Spend, unbounded
+from airpatch.encoders.spending import UNBOUNDED, Spend
 from airpatch.errors import FormatError
 
 if cython.compiled:
@@ -37,6 +37,8 @@ WINDOWS = range(10, 23)
 
 SLOW = 10
 """The quality from which on it makes about 1 MB/s."""
+BEGINNING = 1 << 14
+"""Steps (airpatch.encoders.spending) in the time that a stream takes to begin and to end, at a lower quality."""
 EACH_STREAM = 1 << 10
 """Bytes that it makes at such a quality in the time that a stream takes besides."""
 
@@ -55,7 +57,7 @@ def brotli_names() -> tuple[str, ...]:
     return tuple(_PARAMETERS)
 
 
-def brotli_encoder(name: str, spend: Spend = unbounded) -> BrotliEncoder:
+def brotli_encoder(name: str, spend: Spend = UNBOUNDED.spend) -> BrotliEncoder:
     """Return a new encoder. Raises FormatError for an unknown name, or if libbrotli is not built in.
 
     At slow qualities `spend` receives how many bytes will be made before they are.
@@ -63,7 +65,7 @@ def brotli_encoder(name: str, spend: Spend = unbounded) -> BrotliEncoder:
     if name not in _PARAMETERS:
         raise FormatError(f"unknown encoder {name!r}")
     quality, window = _PARAMETERS[name]
-    return BrotliEncoder(quality, window, spend if quality >= SLOW else unbounded)
+    return BrotliEncoder(quality, window, spend if quality >= SLOW else UNBOUNDED.spend)
 
 
 _PARAMETERS = {brotli_name(quality, window): (quality, window) for quality in QUALITIES for window in WINDOWS}

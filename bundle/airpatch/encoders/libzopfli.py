@@ -6,7 +6,7 @@ from array import array
 
 import cython
 
-from airpatch.encoders.spending import Spend, unbounded
+from airpatch.encoders.spending import UNBOUNDED, Spend
 from airpatch.errors import FormatError
 
 if cython.compiled:
@@ -42,7 +42,7 @@ def zopfli_names() -> tuple[str, ...]:
     return tuple(_ITERATIONS)
 
 
-def zopfli_deflater(name: str, spend: Spend = unbounded) -> ZopfliDeflater:
+def zopfli_deflater(name: str, spend: Spend = UNBOUNDED.spend) -> ZopfliDeflater:
     """Return a new encoder. Raises FormatError for an unknown name, or if zopfli is not built in.
 
     `spend` receives what each block will take before it is made (`zopfli_effort`).

@@ -27,6 +27,7 @@ from airpatch.encoders.go import GoDeflater, GoFastDeflater
 from airpatch.encoders.klauspost_versions import FIRST_LAZY_LEVEL, VERSIONS, MakeKlauspost, make_go_1_27
 from airpatch.encoders.pigz import RsyncableCuts
 from airpatch.encoders.precedent import Precedent
+from airpatch.encoders.spending import Spend
 from airpatch.encoders.zlib import PIGZ_BLOCK, PIGZ_DICTIONARY, ZlibDeflater
 from airpatch.encoders.zlib_levels import SEARCHES
 from airpatch.encoders.zlib_match import ZlibMatcher
@@ -42,6 +43,12 @@ _FIRST_LAZY = 4
 """The first level of Go and of zlib at which every byte enters the chains."""
 _AHEAD = 64 << 10
 """Bytes that a precedent is told before they are compressed: a search need not begin where they happen to end."""
+_BYTE = 4
+"""Steps in the time that each byte takes at least."""
+_QUICK = 1 << 14
+"""Steps in the time that a stream of zlib's takes to begin and to end."""
+_GO, _KLAUSPOST, _ZLIB_NG = 4, 3, 4
+"""The weights of searches that look at fewer candidates than zlib's: those of chains by four bytes."""
 _LONG_SEARCHES = (8, 9)
 """Levels at which an encoder looks for matches several times as long as at its usual one."""
 
@@ -58,6 +65,15 @@ class Deflater(Protocol):
         ...
 
 
+class CountingDeflater(Deflater, Protocol):
+    """One that counts its work."""
+
+    @property
+    def steps(self) -> int:
+        """The steps that its search has taken (airpatch.encoders.spending)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class EncoderReplica:
     """An encoder at one of its levels, and what is known about it.
@@ -66,38 +82,84 @@ class EncoderReplica:
     the pool, if one is given. `may_begin` tells whether a stream of this encoder can begin with a block.
     """
 
-    make: Callable[[Executor | None], Deflater]
+    make: Callable[[Executor | None], CountingDeflater]
     may_begin: Rule
-    heed: Callable[[Precedent], Deflater] | None = None
+    heed: Callable[[Precedent], CountingDeflater] | None = None
     """Returns a new deflater that takes over what the same encoder decided before, where that can be done."""
     searches_long: bool = False
     """Whether it looks for matches several times as long as at its usual level."""
     flushes_often: bool = False
     """Whether it ends its blocks, and all matches, every few KiB."""
+    beginning: int = 1 << 18
+    """Steps in the time that a stream takes to begin and to end, with tables of several hundred KiB."""
+    weight: int = 1
+    """Steps that one of its search counts as: the search of zlib takes as many more of them for real content."""
 
 
-def deflater(name: str, pool: Executor | None = None, precedent: Precedent | None = None) -> Deflater:
+def deflater(
+    name: str,
+    pool: Executor | None = None,
+    precedent: Precedent | None = None,
+    search: Spend | None = None,
+) -> Deflater:
     """Return a new deflater that writes as the encoder of that name does.
 
     Encoders that compress blocks in parallel (pgzip, pigz) do so in `pool`, if given. What the same encoder decided
-    before is taken over from `precedent`. Raises FormatError for an unknown name, or if that cannot be done.
+    before is taken over from `precedent`. `search` receives the steps that are taken. Raises FormatError for an unknown
+    name, or if that cannot be done.
     """
     found = replica(name)
     if precedent is None:
-        return found.make(pool)
-    if found.heed is None:
+        made: CountingDeflater = found.make(pool)
+    elif found.heed is None:
         raise FormatError(f"encoder {name!r} takes no decisions over from a source")
-    return _LookingAhead(found.heed(precedent), precedent)
+    else:
+        made = _LookingAhead(found.heed(precedent), precedent)
+    if search is None:
+        return made
+    search(found.beginning)
+    return _Counted(made, found.weight, search)
+
+
+class _Counted:
+    """Tells `search` which steps of that `weight` a deflater has taken, and `_BYTE` for each byte."""
+
+    def __init__(self, deflater: CountingDeflater, weight: int, search: Spend) -> None:
+        self._deflater = deflater
+        self._weight = weight
+        self._search = search
+        self._told = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """Take uncompressed data; return compressed bytes, maybe none."""
+        out = self._deflater.feed(data)
+        self._tell(_BYTE * len(data))
+        return out
+
+    def finish(self) -> bytes:
+        """Return the last compressed bytes."""
+        out = self._deflater.finish()
+        self._tell(0)
+        return out
+
+    def _tell(self, besides: int) -> None:
+        before, self._told = self._told, self._deflater.steps
+        self._search(self._weight * (self._told - before) + besides)
 
 
 class _LookingAhead:
     """A deflater that heeds a precedent, which is told what comes `_AHEAD`."""
 
-    def __init__(self, deflater: Deflater, precedent: Precedent) -> None:
+    def __init__(self, deflater: CountingDeflater, precedent: Precedent) -> None:
         self._deflater = deflater
         self._precedent = precedent
         self._held: deque[bytes] = deque()
         self._size = 0  # of what is held
+
+    @property
+    def steps(self) -> int:
+        """The steps that the search has taken."""
+        return self._deflater.steps
 
     def feed(self, data: bytes) -> bytes:
         self._precedent.take(memoryview(data))
@@ -144,11 +206,14 @@ def _go(level: int) -> EncoderReplica:
         token_rule(go_match.BLOCK_TOKENS),
         (lambda precedent: GoDeflater(level, precedent)) if level >= _FIRST_LAZY else None,
         level in _LONG_SEARCHES,
+        weight=_GO,
     )
 
 
 def _klauspost(make: MakeKlauspost, level: int) -> EncoderReplica:
-    return EncoderReplica(lambda _: make(level, b""), _klauspost_rule(level), None, level in _LONG_SEARCHES)
+    return EncoderReplica(
+        lambda _: make(level, b""), _klauspost_rule(level), None, level in _LONG_SEARCHES, weight=_KLAUSPOST
+    )
 
 
 def _pgzip(make: MakeKlauspost, level: int) -> EncoderReplica:
@@ -159,6 +224,7 @@ def _pgzip(make: MakeKlauspost, level: int) -> EncoderReplica:
         _klauspost_rule(level, PGZIP_BLOCK),
         None,
         level in _LONG_SEARCHES,
+        weight=_KLAUSPOST,
     )
 
 
@@ -174,6 +240,7 @@ def _zlib(level: int, memory_level: int = 8) -> EncoderReplica:
         zlib_rule((64 << memory_level) - 1),
         _heeding_zlib(level, memory_level),
         level in _LONG_SEARCHES,
+        beginning=_QUICK,
     )
 
 
@@ -186,7 +253,9 @@ def _gzip(level: int) -> EncoderReplica:
     )
 
 
-def _heeding_zlib(level: int, memory_level: int = 8, gzip: bool = False) -> Callable[[Precedent], Deflater] | None:
+def _heeding_zlib(
+    level: int, memory_level: int = 8, gzip: bool = False
+) -> Callable[[Precedent], CountingDeflater] | None:
     if level < _FIRST_LAZY:
         return None
     return lambda precedent: ZlibDeflater(ZlibMatcher(SEARCHES[level], memory_level, gzip, precedent=precedent))
@@ -199,13 +268,13 @@ def _pigz(level: int, rsyncable: bool = False, threads: bool = True) -> EncoderR
     def section(dictionary: bytes) -> ZlibDeflater:
         return ZlibDeflater(ZlibMatcher(SEARCHES[level], dictionary=dictionary))
 
-    def make(pool: Executor | None) -> Deflater:
+    def make(pool: Executor | None) -> CountingDeflater:
         if threads:
             return BlockwiseDeflater(section, cuts(), PIGZ_DICTIONARY, False, pool)
         return BlockwiseDeflater(section, OneSection(cuts()), PIGZ_DICTIONARY, False)
 
     rule = (rsyncable_rule if rsyncable else zlib_rule)((64 << 8) - 1, PIGZ_BLOCK)
-    return EncoderReplica(make, rule, None, level in _LONG_SEARCHES, rsyncable)
+    return EncoderReplica(make, rule, None, level in _LONG_SEARCHES, rsyncable, _QUICK)
 
 
 def _zlibng(version: str, level: int, piece: int = 0) -> EncoderReplica:
@@ -215,6 +284,8 @@ def _zlibng(version: str, level: int, piece: int = 0) -> EncoderReplica:
         zlibng_rule((64 << 8) - 1, known.shortest),
         None,
         level in _LONG_SEARCHES,
+        beginning=_QUICK,
+        weight=_ZLIB_NG,
     )
 
 

@@ -17,6 +17,8 @@ from airpatch.encoders.zlib_match import ZlibMatcher
 
 PIGZ_BLOCK = 128 << 10
 PIGZ_DICTIONARY = 32 << 10
+_FLUSH = 1 << 15
+"""Steps that a flush counts as, which takes a third of their time: content has one in 4096 bytes, not in five."""
 _EMPTY_FIXED = 0b10  # ten bits: not final, fixed code, end of block
 
 
@@ -26,6 +28,12 @@ class ZlibDeflater:
     def __init__(self, matcher: ZlibMatcher) -> None:
         self._matcher = matcher
         self._writer = BlockWriter()
+        self._flushes = 0
+
+    @property
+    def steps(self) -> int:
+        """The steps that the search and its flushes have taken."""
+        return self._matcher.steps + _FLUSH * self._flushes
 
     def feed(self, data: bytes | memoryview) -> bytes:
         """Take uncompressed data; return compressed bytes, maybe none."""
@@ -45,6 +53,7 @@ class ZlibDeflater:
 
     def flush(self) -> bytes:
         """End the blocks so far as pigz does, and the output at a byte."""
+        self._flushes += 1
         self._drain(final=True, finish=False)
         self._matcher.go_on()
         if self._writer.pending & 1:

@@ -12,6 +12,7 @@ cdef class ZlibWindow:
     cdef int _nice
     cdef int _chain
     cdef bint _empty
+    cdef readonly long long steps
 
     cdef void drop_half(self, bint all_leave)
     cdef unsigned int longest(self, Py_ssize_t index, Py_ssize_t candidate, Py_ssize_t length) noexcept nogil

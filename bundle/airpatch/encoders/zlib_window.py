@@ -35,7 +35,8 @@ class ZlibWindow:
     """Two windows of uncompressed data, of which the older one is dropped when both are full. Types are in
     zlib_window.pxd.
 
-    `_end` is where the uncompressed data ends, `_dropped` how many bytes of the stream were before the window.
+    `_end` is where the uncompressed data ends, `_dropped` how many bytes of the stream were before the window, `steps`
+    how many candidates have been looked at.
     Parameters are those of ZlibMatcher.
     """
 
@@ -55,6 +56,7 @@ class ZlibWindow:
         self._nice = search.nice
         self._chain = search.chain
         self._empty = False  # no chain has a position
+        self.steps = 0
         self._dropped = -len(dictionary)
         self._uncompressed[: len(dictionary)] = dictionary
         self._end = len(dictionary)
@@ -92,7 +94,8 @@ class ZlibWindow:
         limit: cython.Py_ssize_t = _MAX_MATCH if self._gzip else min(_MAX_MATCH, ahead)
         enough: cython.Py_ssize_t = min(self._nice, limit)
         oldest: cython.Py_ssize_t = max(index - _FARTHEST, 0)
-        chain: cython.int = self._chain >> 2 if length >= self._good else self._chain
+        most: cython.int = self._chain >> 2 if length >= self._good else self._chain
+        chain: cython.int = most
         match: cython.uint = 0
         found: cython.Py_ssize_t
         ending: cython.uint
@@ -116,4 +119,5 @@ class ZlibWindow:
             chain -= 1
             if candidate <= oldest or chain == 0:
                 break
+        self.steps += most - chain + 1
         return match if match >> 16 >= _MIN_MATCH else 0

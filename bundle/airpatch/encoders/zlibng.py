@@ -38,6 +38,11 @@ class ZlibNgDeflater:
         self._ends = _ends()
         self._end = next(self._ends)
 
+    @property
+    def steps(self) -> int:
+        """The steps that the search has taken."""
+        return self._matcher.steps
+
     def feed(self, data: bytes | memoryview) -> bytes:
         """Take uncompressed data; return compressed bytes, maybe none."""
         view = memoryview(data)

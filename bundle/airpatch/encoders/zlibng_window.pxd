@@ -12,6 +12,7 @@ cdef class ZlibNgWindow:
     cdef int _end
     cdef int _found
     cdef unsigned int _rolled
+    cdef readonly long long steps
 
     cdef void drop_half(self)
     cdef int enter(self, int index) noexcept nogil

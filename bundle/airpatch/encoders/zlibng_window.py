@@ -39,7 +39,8 @@ class ZlibNgWindow:
     """Two windows of uncompressed data, of which the older one is dropped when both are full. Types are in
     zlibng_window.pxd.
 
-    `_end` is where the uncompressed data ends, `_found` where the match begins that was found last.
+    `_end` is where the uncompressed data ends, `_found` where the match begins that was found last, `steps` how many
+    candidates have been looked at.
     """
 
     # The window's upper half keeps what was there before when it slides, and both begin as zeros: a search looks at
@@ -58,6 +59,7 @@ class ZlibNgWindow:
         self._nice = search.nice
         self._chain = search.chain
         self._found = self._end = self._rolled = 0
+        self.steps = 0
 
     @cython.cfunc
     def drop_half(self) -> cython.void:
@@ -113,30 +115,34 @@ class ZlibNgWindow:
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
         best: cython.int = before
-        chain: cython.int = self._chain >> 2 if best >= self._good else self._chain
+        most: cython.int = self._chain >> 2 if best >= self._good else self._chain
+        chain: cython.int = most
         limit: cython.int = max(index - _FARTHEST, 0)
         length: cython.int
-        while candidate < index:
-            while not _may_be_longer(window, candidate, index, best):
+        try:
+            while candidate < index:
+                while not _may_be_longer(window, candidate, index, best):
+                    chain -= 1
+                    candidate = older[candidate & RING]
+                    if chain == 0 or candidate <= limit:
+                        return best
+                length = common(window, candidate, window, index, _MAX_MATCH)
+                if length > best:
+                    self._found = candidate
+                    if length > ahead or (length == ahead and self._stops_at_end):
+                        return ahead
+                    best = length
+                    if best >= self._nice:
+                        return best
+                elif self._hurried:
+                    return best
                 chain -= 1
                 candidate = older[candidate & RING]
                 if chain == 0 or candidate <= limit:
                     return best
-            length = common(window, candidate, window, index, _MAX_MATCH)
-            if length > best:
-                self._found = candidate
-                if length > ahead or (length == ahead and self._stops_at_end):
-                    return ahead
-                best = length
-                if best >= self._nice:
-                    return best
-            elif self._hurried:
-                return best
-            chain -= 1
-            candidate = older[candidate & RING]
-            if chain == 0 or candidate <= limit:
-                return best
-        return best
+            return best
+        finally:
+            self.steps += most - chain + 1
 
     @cython.cfunc
     @cython.nogil
@@ -151,7 +157,8 @@ class ZlibNgWindow:
         newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
         best: cython.int = before
-        chain: cython.int = self._chain >> 2 if best >= self._good else self._chain
+        most: cython.int = self._chain >> 2 if best >= self._good else self._chain
+        chain: cython.int = most
         nearest: cython.int = max(index - _FARTHEST, 0)
         limit: cython.int = nearest
         moved: cython.int = 0  # a candidate is so far behind the begin of its match
@@ -160,58 +167,61 @@ class ZlibNgWindow:
         other: cython.int
         following: cython.int
         slot: cython.uint
-        if best >= _HASHED:
-            slot = _roll(_roll(0, window[index + 1]), window[index + 2])
-            for at in range(3, best + 1):
-                slot = _roll(slot, window[index + at])
-                other = newest[slot]
-                if other < candidate:
-                    moved = at - 2
-                    candidate = other
-            limit = nearest + moved
-            if candidate <= limit:
-                return min(best, ahead)
-        while candidate < index:
-            while not _may_be_longer(window, candidate - moved, index, best):
+        try:
+            if best >= _HASHED:
+                slot = _roll(_roll(0, window[index + 1]), window[index + 2])
+                for at in range(3, best + 1):
+                    slot = _roll(slot, window[index + at])
+                    other = newest[slot]
+                    if other < candidate:
+                        moved = at - 2
+                        candidate = other
+                limit = nearest + moved
+                if candidate <= limit:
+                    return min(best, ahead)
+            while candidate < index:
+                while not _may_be_longer(window, candidate - moved, index, best):
+                    chain -= 1
+                    candidate = older[candidate & RING]
+                    if chain == 0 or candidate <= limit:
+                        return best
+                length = common(window, candidate - moved, window, index, _MAX_MATCH)
+                if length > best:
+                    self._found = candidate - moved
+                    if length > ahead or (length == ahead and self._stops_at_end):
+                        return ahead
+                    best = length
+                    if best >= self._nice:
+                        return best
+                    if length > _HASHED and candidate - moved + length < index:
+                        candidate -= moved
+                        moved = 0
+                        following = candidate
+                        for at in range(length - _HASHED + 1):
+                            other = older[candidate + at & RING]
+                            if other < following:
+                                if other <= nearest + at:
+                                    return min(best, ahead)
+                                following = other
+                                moved = at
+                        candidate = following
+                        at = index + length - (_HASHED + 1)
+                        slot = _roll(_roll(_roll(0, window[at]), window[at + 1]), window[at + 2])
+                        other = newest[slot]
+                        if other < candidate:
+                            moved = length - (_HASHED + 1)
+                            if other <= nearest + moved:
+                                return min(best, ahead)
+                            candidate = other
+                        limit = nearest + moved
+                        continue
                 chain -= 1
                 candidate = older[candidate & RING]
                 if chain == 0 or candidate <= limit:
                     return best
-            length = common(window, candidate - moved, window, index, _MAX_MATCH)
-            if length > best:
-                self._found = candidate - moved
-                if length > ahead or (length == ahead and self._stops_at_end):
-                    return ahead
-                best = length
-                if best >= self._nice:
-                    return best
-                if length > _HASHED and candidate - moved + length < index:
-                    candidate -= moved
-                    moved = 0
-                    following = candidate
-                    for at in range(length - _HASHED + 1):
-                        other = older[candidate + at & RING]
-                        if other < following:
-                            if other <= nearest + at:
-                                return min(best, ahead)
-                            following = other
-                            moved = at
-                    candidate = following
-                    at = index + length - (_HASHED + 1)
-                    slot = _roll(_roll(_roll(0, window[at]), window[at + 1]), window[at + 2])
-                    other = newest[slot]
-                    if other < candidate:
-                        moved = length - (_HASHED + 1)
-                        if other <= nearest + moved:
-                            return min(best, ahead)
-                        candidate = other
-                    limit = nearest + moved
-                    continue
-            chain -= 1
-            candidate = older[candidate & RING]
-            if chain == 0 or candidate <= limit:
-                return best
-        return best
+            return best
+        finally:
+            self.steps += most - chain + 1
 
 
 @cython.cfunc

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from airpatch.encoders.spending import UNBOUNDED, Spend
 from airpatch.encoders.zstd_frame import SKIPPABLE_MAGIC
 from airpatch.encoders.zstd_toc import MAX_PACKED, MAX_TEXT, FrameOffsets
 from airpatch.errors import FormatError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 PART_SIZE = 10
 """Bytes of a part."""
 _SKIPPABLE_HEADER = 8
+_PART = 1 << 15
+"""Steps in the time that a part takes, even an empty one."""
 _PIECE = 1 << 20
 
 Read = Callable[[int], bytes]
@@ -60,8 +63,13 @@ def _parse_part(data: bytes) -> LayoutPart:
     raise FormatError("a layout with something else where a part belongs")
 
 
-def build(encoder: FrameEncoder, layout: Read, content: Read, rest: Read) -> Iterator[bytes]:
-    """Yield the file with that layout. Raises FormatError if the layout is malformed, or a stream ends too early."""
+def build(
+    encoder: FrameEncoder, layout: Read, content: Read, rest: Read, search: Spend = UNBOUNDED.search
+) -> Iterator[bytes]:
+    """Yield the file with that layout; `search` receives the steps that its parts take besides their content.
+
+    Raises FormatError if the layout is malformed, or a stream ends too early.
+    """
     begins = array("Q")
     position = 0
     magic: int | None = None  # of the skippable frame that the parts at hand are packed in
@@ -69,6 +77,7 @@ def build(encoder: FrameEncoder, layout: Read, content: Read, rest: Read) -> Ite
     packed = bytearray()
     while data := b"".join(_take(layout, PART_SIZE, may_end=True)):
         part = _parse_part(data)
+        search(_PART)
         is_frame = part.kind in (BlockKind.FRAME, BlockKind.FLUSHED)
         if not is_frame and (goes_on or magic is not None):
             raise FormatError("a layout with a frame that does not end")

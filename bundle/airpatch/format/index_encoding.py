@@ -60,8 +60,6 @@ def emit_index(index: Index) -> bytes:
 
 def parse_index(content: bytes) -> Index:
     """Return the index that `content` encodes. Raises FormatError unless it is valid and canonical."""
-    if len(content) > limits.INDEX.value:
-        raise FormatError(f"an index of {len(content)} bytes, more than {limits.INDEX}")
     document = canonical.unpack(content, "the index")
     version = document.get("airpatch") if isinstance(document, dict) else None
     if version != VERSION:

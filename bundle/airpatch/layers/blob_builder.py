@@ -50,10 +50,10 @@ from airpatch.layers.recipe import (
     section,
     section_count,
 )
-from airpatch.layers.slow_work import SlowWork
 from airpatch.layers.step_sources import chosen_sources, same_layer
 from airpatch.layers.steps import Sizes
 from airpatch.layers.uncompressed import UncompressedLayers
+from airpatch.layers.work import Work
 from airpatch.log import logger
 from airpatch.piece_reader import PieceReader
 from airpatch.views.description import MAX_DESCRIPTION, parse_view
@@ -134,7 +134,9 @@ class BlobBuilder:
                         self.decisions.precedent(source, stack, advance)
                         for source in chosen_sources(step, replica.like)
                     ]
-                    yield from self.decisions.encode(replica, self._layer(step, patch, recipe, advance), *precedents)
+                    layer = self._layer(step, patch, recipe, advance)
+                    search = Work(step.uncompressed_size).search
+                    yield from self.decisions.encode(replica, layer, search, *precedents)
             case Replay(like):
                 with ExitStack() as stack:
                     others = [self.decisions.columns(source, stack, advance) for source in chosen_sources(step, like)]
@@ -161,7 +163,8 @@ class BlobBuilder:
             case Corrected(replica):
                 with ExitStack() as stack:
                     uncompressed = self._layer(step, patch, recipe, advance)
-                    others = [self.decisions.replica_columns(replica, uncompressed, step.digest, stack)]
+                    search = Work(step.uncompressed_size).search
+                    others = [self.decisions.replica_columns(replica, uncompressed, step.digest, stack, search)]
                     yield from self._replay(step, patch, recipe, others, advance)
 
     def _layer(
@@ -230,7 +233,7 @@ class BlobBuilder:
         return fold(
             _whole(_apply(section(patch, recipe, 0), [*sources, file.view()], sizes.target), sizes.target),
             target,
-            SlowWork().spend,
+            Work(step.uncompressed_size),
         )
 
     def expand(self, description: NestedView, packed: Sequence[View], limit: int, file: ScratchFile) -> None:
@@ -274,7 +277,8 @@ class BlobBuilder:
     ) -> Iterator[bytes]:
         """Yield the blob out of its content, its layout and its rest, which differ from those of `others`."""
         uncompressed, layout, rest = self._streams(step, patch, recipe, others, advance)
-        yield from build(frame_encoder(encoder), layout.read, uncompressed.read, rest.read)
+        search = Work(step.uncompressed_size).search
+        yield from build(frame_encoder(encoder), layout.read, uncompressed.read, rest.read, search)
         _require_end((uncompressed, layout, rest))
 
     def _replay_like(

@@ -16,6 +16,7 @@ from airpatch.deflate.first_member import first_member_tokens
 from airpatch.deflate.parse import GzipParser
 from airpatch.encoders.precedent import Precedent
 from airpatch.encoders.replicas import deflater
+from airpatch.encoders.spending import UNBOUNDED, Spend
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_layout import emit_part
 from airpatch.execution import Cancellation
@@ -121,10 +122,18 @@ class DecisionReader:
             raise CancelledError
 
     def replica_columns(
-        self, replica: Replica, uncompressed: Iterable[bytes], blob: Digest, stack: ExitStack
+        self,
+        replica: Replica,
+        uncompressed: Iterable[bytes],
+        blob: Digest,
+        stack: ExitStack,
+        search: Spend = UNBOUNDED.search,
     ) -> list[ScratchFile]:
-        """Return the decisions of the gzip file that the replica makes of `uncompressed`, in the same way."""
-        return self._parse(self.encode(replica, uncompressed), MAX_BLOB, blob, stack)
+        """Return the decisions of the gzip file that the replica makes of `uncompressed`, in the same way.
+
+        `search` receives the steps that the replica takes.
+        """
+        return self._parse(self.encode(replica, uncompressed, search), MAX_BLOB, blob, stack)
 
     def _parse(
         self, file: Iterable[bytes | memoryview], uncompressed: int, blob: Digest, stack: ExitStack
@@ -141,10 +150,13 @@ class DecisionReader:
         return columns
 
     def encode(
-        self, replica: Replica, uncompressed: Iterable[bytes], precedent: Precedent | None = None
+        self, replica: Replica, uncompressed: Iterable[bytes], search: Spend, precedent: Precedent | None = None
     ) -> Iterator[bytes]:
-        """Yield the gzip file that the replica makes of the bytes. Raises FormatError if the encoder is unknown."""
-        encoder = deflater(replica.encoder, self._blocks, precedent)
+        """Yield the gzip file that the replica makes of the bytes. Raises FormatError if the encoder is unknown.
+
+        `search` receives the steps that it takes.
+        """
+        encoder = deflater(replica.encoder, self._blocks, precedent, search)
         yield replica.start
         crc = size = 0
         for chunk in uncompressed:

@@ -105,17 +105,26 @@ def _next_sequence(installed: Sequence[InstalledRelease]) -> int | None:
     return max(numbers) + 1 if all(numbers) else 0
 
 
-def _order_warnings(bases: Sequence[str], release: Release) -> Iterator[str]:
-    """Yield warnings about bases that are not older than the release, so that the two may have been mixed up."""
+def _order_warnings(bases: Sequence[str], release: Release, *, is_news: bool) -> Iterator[str]:
+    """Yield warnings about bases that are not older than the release, so that the two may have been mixed up.
+
+    Without `is_news`, the bases have all that the release has: it may be the very one that they have.
+    """
     for name in bases:
         of = installed_release(name)
         if of is None or of.is_requested or of.product != release.product:
             continue
-        if of.sequence and release.sequence and release.sequence <= of.sequence:
+        if 0 < release.sequence < of.sequence:
             yield (
-                f"release {release.name} has number {release.sequence} and is not newer than {of.name} in {name}, "
-                f"number {of.sequence}: hosts that have it need --allow-downgrade. Are base and sources the right way "
-                "round?"
+                f"release {release.name} has number {release.sequence}, and the base {of.name} has {of.sequence}: "
+                "hosts that have it need --allow-downgrade. Are base and sources the right way round?"
+            )
+        elif not is_news:
+            continue
+        elif of.name != release.name and 0 < of.sequence == release.sequence:
+            yield (
+                f"release {release.name} has number {release.sequence}, as the base {of.name} has: with a greater one, "
+                "by --sequence, hosts can tell which is newer"
             )
         elif of.name == release.name:
             yield f"the base also has a release named {release.name}; give the new one another name with --release"
@@ -183,7 +192,7 @@ def prepare_patch(
     warnings = (
         *gathered.remarks,
         *(state.warning for state in states if state.warning is not None),
-        *_order_warnings(names(bases), gathered.release),
+        *_order_warnings(names(bases), gathered.release, is_news=bool(index.stored)),
         *(_content_warnings(states, contents, index) if layer_patches else ()),
     )
     if not layer_patches or any(state.no_layer_patches for state in states):

@@ -46,7 +46,7 @@ class PushResult:
 
     `uploaded` are blobs that the registry did not have, `mounted` counts those that it had in another repository,
     `manifests` counts those that were put, and `tags` are those that were set. `missing` are blobs that no source has;
-    only a dry run succeeds in spite of them.
+    only a dry run succeeds in spite of them. Blobs are in the order of their digests.
     """
 
     destination: str
@@ -152,7 +152,7 @@ class _Job:
         self, prepared: _Prepared, patches: Sequence[BundleFile], *, dry_run: bool, request: StrPath | None
     ) -> PushResult:
         plan = prepared.plan
-        missing = tuple(prepared.missing.values())
+        missing = tuple(sorted(prepared.missing.values(), key=lambda blob: blob.digest))
         warnings = list(prepared.warnings)
         if missing and request is not None:
             warnings.append(request_blobs(request, patches[-1].index, missing))
@@ -174,7 +174,7 @@ class _Job:
         return PushResult(
             str(self.place),
             tuple(prepared.images),
-            tuple(Blob(digest, size, "") for digest, size in uploads.items() if digest not in lost),
+            tuple(Blob(digest, size, "") for digest, size in sorted(uploads.items()) if digest not in lost),
             plan.mounts,
             sum(len(each.manifests) for each in plan.repositories.values()),
             tuple(f"{each.repository.path}:{tag}" for each in plan.repositories.values() for tag in each.tags),
@@ -261,6 +261,6 @@ def _signature_warnings(images: Iterable[Image]) -> tuple[str, ...]:
     if not signed:
         return ()
     return (
-        f"detached signatures of {len(signed)} images are not pushed, since registries have no place for them: "
-        f"{', '.join(signed[:5])}{', ...' if len(signed) > 5 else ''}",
+        f"detached signatures of {count(len(signed), 'image')} are not pushed, since registries have no place for "
+        f"them: {', '.join(signed[:5])}{', ...' if len(signed) > 5 else ''}",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from airpatch.signing.trusted import TrustedSigners
 
 
+_ARCHIVE = re.compile(r"\.(tar(\.\w+)?|tgz|tzst)$", re.IGNORECASE)
+"""How archives are named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Restored:
     """Images that were restored to the folder or archive `output`. `size` is in bytes of content, each blob counted
@@ -67,7 +72,7 @@ def restore(
     images: Sequence[str] = (),
     release: str | None = None,
     exact: bool = False,
-    form: str = "dir",
+    form: str | None = None,
     link: str = "copy",
     files_to: StrPath | None = None,
     pull: PullOptions | None = None,
@@ -80,7 +85,7 @@ def restore(
     as containerd's storage on a host without a registry. `pull` is for images in registries.
 
     `images` are references as in an images list, or names of whole repositories; without any, all are restored. `form`
-    is one of
+    is one of these; None stands for `dir`, unless `output` is named like an archive, which is then refused:
 
     - `dir`: a folder for each image, as containers/image's `directory/directory_dest.go` writes it;
     - `oci`: one OCI layout (image-spec `image-layout.md`) for all;
@@ -101,9 +106,9 @@ def restore(
     IntegrityError, FormatError, TargetError, TrustError, and BaseMismatch if the patch does not fit its base.
     """
     place = ImageOutput.checked(output, form, link, exact=exact, files_to=files_to)
-    if form in ARCHIVES:
+    if place.form in ARCHIVES:
         check_apart(output, source, base)
-    execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
+    execution = beside(execution, output) if place.form in ARCHIVES else within(execution, output)
     if release is not None and is_folder(Path(source) / STORAGE):
         if trusted is not None:
             raise UsageError("--trust is for restoring from a bundle: other sources carry no signatures")
@@ -141,10 +146,17 @@ class ImageOutput:
 
     @classmethod
     def checked(
-        cls, path: StrPath, form: str, link: str, *, exact: bool = False, files_to: StrPath | None = None
+        cls, path: StrPath, form: str | None, link: str, *, exact: bool = False, files_to: StrPath | None = None
     ) -> ImageOutput:
         """Return it. Raises UsageError unless the form exists, `path` can hold it, and `link` and `exact` apply."""
         mode = choice(LinkMode, link, "link")
+        if form is None:
+            if _ARCHIVE.search(os.fspath(path)) and not is_folder(Path(path)):
+                raise UsageError(
+                    f"{path}: is named like an archive, but would be a folder: say --as oci-archive or --as "
+                    "docker-archive for an archive, --as dir for a folder of that name"
+                )
+            form = Form.DIR.value
         if form not in ARCHIVES:
             choice(Form, form, "form", ARCHIVES)
             check_is_no_root(Path(path))

@@ -82,7 +82,7 @@ def send(
     host = RemoteHost(remote.host, shlex.split(shell) or ["ssh"], program, said)
     with _work_folder() as work:
         bundle = work / "bundle" if via is None else Path(via)
-        inventory = _inventory(host, remote, work)
+        inventory = _inventory(host, remote, work, product)
         if inventory is None:
             made = create(
                 sources, bundle, release=release, sequence=sequence, product=product, expires=expires,
@@ -119,14 +119,21 @@ def _require_valid(sources: Sequence[str], trusted: TrustedSigners | None) -> No
             require_valid(trusted, bundle.opening, name)
 
 
-def _inventory(host: RemoteHost, remote: RemoteRoot, work: Path) -> Path | None:
+def _inventory(host: RemoteHost, remote: RemoteRoot, work: Path, product: str | None) -> Path | None:
     """Write the inventory of the root to a local file; None if there is no root."""
     storage = shlex.quote(f"{remote.path}/{STORAGE}")
     code, _ = host.run(f"test -d {storage} || exit {_NO_ROOT}")
     if code == _NO_ROOT:
         return None
     path = work / f"{remote.host}.inventory"
-    path.write_bytes(host.airpatch("inventory", remote.path, "-o", "-", "-q"))
+    words = ("inventory", remote.path, "-o", "-", "-q")
+    try:
+        content = host.airpatch(*words, *(() if product is None else ("--product", product)))
+    except UsageError:
+        if product is None:
+            raise
+        content = host.airpatch(*words)  # the root has nothing of that product yet
+    path.write_bytes(content)
     return path
 
 

@@ -30,7 +30,7 @@ def gather_parts(paths: Sequence[Path]) -> JoinedParts | None:
     if not wholes:
         raise IntegrityError(
             f"{paths[0]}: the headers of all parts are damaged; copy the parts again",
-            [str(path) for path in around.spoiled],
+            [f"{path}: {why}" for path, why in around.spoiled.items()],
         )
     if len(wholes) > 1:
         raise UsageError(

@@ -35,7 +35,7 @@ class JoinedParts:
         self.size = whole.size
         self._folders = tuple(dict.fromkeys(folders))
         self._files: dict[int, list[PartFile]] = {}
-        self._spoiled: list[Path] = []
+        self._spoiled: dict[Path, str] = {}
         self._parity: Parity | None = None
         self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._rebuilt: set[int] = set()
@@ -46,13 +46,13 @@ class JoinedParts:
         """Take in what was found; what contradicts a first part counts as damaged."""
         known = {path for copies in self._files.values() for path in (part.path for part in copies)}
         new = [part for part in found.parts if part.header.whole == self.whole and part.path not in known]
-        self._spoiled += [path for path in found.spoiled if path not in self._spoiled]
+        self._spoiled |= found.spoiled
         for part in sorted(new, key=lambda part: part.header.number):
             first = next(iter(self._files.get(1, ())), None)
             if first is None or first.header.digest_of(part.header.number) == part.header.digest:
                 self._files.setdefault(part.header.number, []).append(part)
-            elif part.path not in self._spoiled:
-                self._spoiled.append(part.path)
+            else:
+                self._spoiled[part.path] = "the first part knows other sums of it"
 
     def again(self) -> JoinedParts:
         """Return itself: there is nothing to close."""
@@ -112,7 +112,7 @@ class JoinedParts:
         whole = self.whole
         findings = [text for number in range(1, whole.parts + 1) if (text := self._finding(number)) is not None]
         bad = len(findings)
-        findings += [f"a part has a damaged header, or belongs to another file: {path}" for path in self._spoiled]
+        findings += [f"a part that cannot be used: {path}: {why}" for path, why in self._spoiled.items()]
         are = "is" if bad == 1 else "are"
         message = f"{self.name}: of {count(whole.parts, 'part')}, {bad} {are} missing or damaged"
         if whole.parity:

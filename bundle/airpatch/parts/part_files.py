@@ -52,19 +52,16 @@ class PartFile:
         return is_right
 
 
-def read_part(path: Path) -> PartFile | None:
-    """Return the part in the file `path`; None if it is something else, or its header is damaged.
+def read_part(path: Path) -> PartFile:
+    """Return the part in the file `path`.
 
-    Raises TargetError if it cannot be read.
+    Raises FormatError if it is something else, or its header is damaged, TargetError if it cannot be read.
     """
     try:
         with path.open("rb", buffering=0) as file:
             prefix = _read(file.fileno(), sealed.PREFIX, 0)
-            try:
-                content = _read(file.fileno(), parts.size_of_header(prefix), 0)
-                return PartFile(path, parts.parse_header(content), len(content))
-            except FormatError:
-                return None
+            content = _read(file.fileno(), parts.size_of_header(prefix), 0)
+            return PartFile(path, parts.parse_header(content), len(content))
     except OSError as error:
         raise TargetError(f"{path}: cannot be read: {error.strerror}") from None
 
@@ -76,19 +73,18 @@ def begins_as_part(path: Path) -> bool:
 
 @dataclass(slots=True)
 class FoundParts:
-    """Parts that were found, and files that begin as parts do but have a damaged header."""
+    """Parts that were found, and what is wrong with the headers of files that begin as parts do."""
 
     parts: list[PartFile] = field(default_factory=list)
-    spoiled: list[Path] = field(default_factory=list)
+    spoiled: dict[Path, str] = field(default_factory=dict)
 
     def add(self, path: Path) -> None:
         """Add the file `path` if it is a part. Raises TargetError if it cannot be read."""
         if begins_as_part(path):
-            part = read_part(path)
-            if part is None:
-                self.spoiled.append(path)
-            else:
-                self.parts.append(part)
+            try:
+                self.parts.append(read_part(path))
+            except FormatError as error:
+                self.spoiled[path] = error.message
 
 
 def find_parts(folders: Iterable[Path]) -> FoundParts:

@@ -40,6 +40,8 @@ _REMOTE = re.compile(
 )
 """A host as `RemoteRoot` has it. The shell there does not see the path, so `~` alone is understood, and no `~USER`."""
 _PIECE = 1 << 18
+_OWN = "airpatch: "
+"""With which each message of airpatch begins; the lines that belong to it are indented."""
 _CLASSES: Sequence[type[AirpatchError]] = (
     UsageError,
     FormatError,
@@ -92,6 +94,41 @@ class RemoteRoot:
         return cls(f"{user or ''}{address or host}", below_home if path.startswith("~") else path)
 
 
+class _Said:
+    """Passes on what the host says, line by line, but for what its airpatch said last: that may be the error that it
+    ends with, which is told as one.
+    """
+
+    def __init__(self, pass_on: Callable[[str], None]) -> None:
+        self._pass_on = pass_on
+        self.last: list[str] = []
+
+    def __call__(self, line: str) -> None:
+        if self.last and line.startswith(" "):
+            self.last.append(line)
+            return
+        self.tell_last()
+        if line.startswith(_OWN):
+            self.last.append(line.removeprefix(_OWN))
+        else:
+            self._pass_on(line)
+
+    def tell_last(self) -> None:
+        """Pass on what was held back."""
+        for line in self.last:
+            self._pass_on(line)
+        self.last = []
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A command that has ended: its exit code, its standard output, and what it said."""
+
+    code: int
+    output: bytes
+    said: _Said
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteHost:
     """A host and how it is reached: `shell` are the words before the host's name, `program` is airpatch there.
@@ -109,13 +146,13 @@ class RemoteHost:
 
     def run(self, script: str) -> tuple[int, bytes]:
         """Return the exit code and standard output of a shell script, without input. Raises TargetError."""
-        return self._repeat(lambda: self._run(script))
+        ended = self._repeat(lambda: self._run(script))
+        ended.said.tell_last()
+        return ended.code, ended.output
 
     def airpatch(self, *words: str) -> bytes:
         """Return the standard output of airpatch on the host. Raises what it raises there, and TargetError."""
-        code, output = self.run(self._words(words))
-        self._check(code, output)
-        return output
+        return self._checked(self._repeat(lambda: self._run(self._words(words))))
 
     def apply(
         self, bundle: IO[bytes], size: int, name: str, words: Sequence[str], reached: Callable[[int], None]
@@ -127,7 +164,7 @@ class RemoteHost:
         """
         file = f"{_INCOMING}/{shlex.quote(name)}"
 
-        def stream() -> tuple[int, bytes]:
+        def stream() -> _Ended:
             arrived = self._arrived(file, shlex.quote(name), size)
             reached(arrived)
             bundle.seek(arrived)
@@ -137,17 +174,16 @@ class RemoteHost:
             )
             return self._run(script, bundle, size - arrived, lambda count: reached(arrived + count))
 
-        code, output = self._repeat(stream)
+        ended = self._repeat(stream)
         with suppress(LineBroken):
             self._run(f"rm -f {file} {file}.pid")
-        self._check(code, output)
-        return output
+        return self._checked(ended)
 
     def _arrived(self, file: str, name: str, size: int) -> int:
         """Return how many bytes of the bundle the host already has."""
         end_earlier = _END_EARLIER.format(file=file, name=name)
-        code, output = self._run(f"{end_earlier}mkdir -p {_INCOMING} && cat {file} 2>/dev/null | wc -c")
-        arrived = int(output) if code == 0 and output.strip().isdigit() else 0
+        ended = self._run(f"{end_earlier}mkdir -p {_INCOMING} && cat {file} 2>/dev/null | wc -c")
+        arrived = int(ended.output) if ended.code == 0 and ended.output.strip().isdigit() else 0
         if arrived <= size:
             return arrived
         self._run(f"rm -f {file}")
@@ -156,7 +192,7 @@ class RemoteHost:
     def _words(self, words: Sequence[str]) -> str:
         return " ".join((self.program, *map(shlex.quote, words)))
 
-    def _repeat(self, attempt: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
+    def _repeat(self, attempt: Callable[[], _Ended]) -> _Ended:
         for number in range(self.attempts):
             if number:
                 time.sleep(self.pause * 2 ** (number - 1))
@@ -174,17 +210,18 @@ class RemoteHost:
         stdin: IO[bytes] | None = None,
         size: int = 0,
         sent: Callable[[int], None] = lambda _: None,
-    ) -> tuple[int, bytes]:
+    ) -> _Ended:
         """Run once, with `size` bytes of `stdin`; `sent` receives how many are on their way.
 
         Raises LineBroken, and TargetError if there is no ssh.
         """
         unresolved = threading.Event()
+        passed_on = _Said(self.said)
 
         def said(text: str) -> None:
             if _UNRESOLVED in text:
                 unresolved.set()
-            self.said(text)
+            passed_on(text)
 
         try:
             process = subprocess.Popen(
@@ -213,20 +250,27 @@ class RemoteHost:
                 for reader in readers:
                     reader.join()
         if process.returncode == _BROKEN or process.returncode < 0:
+            passed_on.tell_last()
             raise _Unresolved if unresolved.is_set() else LineBroken
-        return process.returncode, bytes(output)
+        return _Ended(process.returncode, bytes(output), passed_on)
 
-    def _check(self, code: int, output: bytes) -> None:
-        """Raise the error that airpatch on the host ended with."""
-        if code == 0:
-            return
-        if code == _NO_COMMAND:
+    def _checked(self, ended: _Ended) -> bytes:
+        """Return the output of airpatch on the host. Raises the error that it ended with."""
+        if ended.code == 0:
+            ended.said.tell_last()
+            return ended.output
+        if ended.code == _NO_COMMAND:
+            ended.said.tell_last()
             raise TargetError(f"{self.host}: has no {self.program}; name its path with --remote-airpatch")
+        message, *findings = ended.said.last or [f"{self.program} ended with {ended.code}"]
+        code = ended.code
         with suppress(ValueError, KeyError, TypeError):
-            error = json.loads(output)["error"]
-            kind = next((kind for kind in _CLASSES if kind.exit_code == error["exit"]), TargetError)
-            raise kind(f"{self.host}: {error['message']}", [str(finding) for finding in error["findings"]])
-        raise TargetError(f"{self.host}: {self.program} ended with {code}")
+            error = json.loads(ended.output)["error"]
+            if message != error["message"]:
+                ended.said.tell_last()
+            message, findings, code = error["message"], error["findings"], error["exit"]
+        kind = next((kind for kind in _CLASSES if kind.exit_code == code), TargetError)
+        raise kind(f"{self.host}: {message}", [str(finding).strip() for finding in findings])
 
 
 def _send(source: IO[bytes], size: int, pipe: IO[bytes], sent: Callable[[int], None]) -> None:
@@ -246,7 +290,7 @@ def _drain(pipe: IO[bytes], take: Callable[[bytes], None]) -> None:
 
 def _lines(pipe: IO[bytes], said: Callable[[str], None]) -> None:
     for line in _split(pipe):
-        if text := line.decode(errors="replace").strip():
+        if text := line.decode(errors="replace").rstrip():
             said(text)
 
 

@@ -133,8 +133,6 @@ class _FieldReader:
     """Reads parts of an encoded view."""
 
     def __init__(self, data: bytes) -> None:
-        if len(data) > MAX_DESCRIPTION:
-            raise FormatError(f"the view's description has more than {MAX_DESCRIPTION} bytes")
         self._data = data
         self.position = 0
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from airpatch.deflate.decompressor import crc32
 from airpatch.encoders.replicas import Deflater
-from airpatch.encoders.spending import Spend, unbounded
+from airpatch.encoders.spending import UNBOUNDED, Meter
 from airpatch.errors import FormatError
 from airpatch.piece_reader import PieceReader
 from airpatch.views import framings
@@ -46,10 +46,10 @@ class PackedLevel:
         self.entries: dict[int, bytes] = {}
 
 
-def fold(view_bytes: Iterable[bytes], view: View, spend: Spend = unbounded) -> Iterator[bytes]:
+def fold(view_bytes: Iterable[bytes], view: View, meter: Meter = UNBOUNDED) -> Iterator[bytes]:
     """Yield what `view`, which must be reversible, was made of; `view_bytes` are those of the view, in pieces.
 
-    `spend` receives what slow encoders are about to do.
+    `meter` receives the work of encoders.
 
     Raises FormatError if they do not fit, or a coding is unknown.
     """
@@ -66,7 +66,7 @@ def fold(view_bytes: Iterable[bytes], view: View, spend: Spend = unbounded) -> I
             if out := _put(levels, len(levels), piece):
                 yield out
         if action >= FIRST_CODING:
-            levels.append(PackedLevel(make_packer(view.codings[action - FIRST_CODING], levels[-1], spend)))
+            levels.append(PackedLevel(make_packer(view.codings[action - FIRST_CODING], levels[-1], meter)))
         elif (packer := levels.pop().packer) is not None and (out := _put(levels, len(levels), packer.finish())):
             yield out
     if not pieces.at_end():
@@ -85,13 +85,13 @@ def _put(levels: list[PackedLevel], depth: int, data: bytes) -> bytes:
     return data
 
 
-def make_packer(coding: Coding, parent: PackedLevel, spend: Spend = unbounded) -> Packer:
+def make_packer(coding: Coding, parent: PackedLevel, meter: Meter = UNBOUNDED) -> Packer:
     """Return the packer of that coding that begins where `parent` is. Raises FormatError for an unknown one."""
     framing = coding.framing
     if framing in (framings.ENTRY, framings.STREAMED):
-        return _ZipEntry(stream_encoder(coding, spend), framing, parent)
+        return _ZipEntry(stream_encoder(coding, meter), framing, parent)
     if framing in (framings.RAW, framings.GZIP, framings.ZLIB, framings.BROTLI):
-        return _Stream(stream_encoder(coding, spend), framing)
+        return _Stream(stream_encoder(coding, meter), framing)
     if framing not in framings.FRAMINGS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")
     if coding.encoder:

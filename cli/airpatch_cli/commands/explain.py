@@ -119,11 +119,22 @@ def _lines(found: Explanation, top: int) -> Iterator[str]:
     yield ""
     yield from (cause.text for cause in found.report.causes)
     yield ""
-    rows = [[str(name), f"{blobs}", megabytes(cost), megabytes(own)] for name, blobs, cost, own in _image_costs(found)]
-    yield from table([["IMAGE", "NEW BLOBS", "COST", "OWN"], *rows], right=[1, 2, 3])
-    for each in costs:
+    yield from table([["IMAGE", "NEW BLOBS", "TOTAL", "OWN"], *_image_rows(found, top)], right=[1, 2, 3])
+    for each in costs[:top]:
         yield ""
         yield from _blob_lines(each, found.images[each.digest], top)
+    if rest := costs[top:]:
+        yield ""
+        yield f"{count(len(rest), 'other blob')} of {megabytes(sum(each.cost for each in rest))}"
+
+
+def _image_rows(found: Explanation, top: int) -> Iterator[list[str]]:
+    """Yield a row for each of the `top` images. What several share counts in the total of each."""
+    rows = _image_costs(found)
+    for name, blobs, cost, own in rows[:top]:
+        yield [str(name), f"{blobs}", megabytes(cost), megabytes(own)]
+    if rest := rows[top:]:
+        yield [count(len(rest), "other image"), "", "", megabytes(sum(own for *_, own in rest))]
 
 
 def _blob_lines(each: BlobCost, images: Sequence[ImageName], top: int) -> Iterator[str]:

@@ -35,8 +35,8 @@ def run(args: Namespace, console: Console) -> Result:
         execution=console.execution,
     )
     release = done.bundle.index.release
-    what = "a patch" if done.is_patch else "a full bundle, since the host had no registry,"
     where = f"applied at {args.target}" if done.applied else f"left in {args.via}"
+    what = "as a patch" if done.is_patch else "as a full bundle, since the host had no registry"
     data: dict[str, object] = {
         "host": done.host,
         "root": done.root,
@@ -46,5 +46,5 @@ def run(args: Namespace, console: Console) -> Result:
         "bytes": done.bundle.size,
         "output": None if done.applied else str(args.via),
     }
-    lines = [f"release {release.title}: {what} of {megabytes(done.bundle.size)} {where}"]
+    lines = [f"release {release.title}: {where}, {megabytes(done.bundle.size)} {what}"]
     return Result(data, [*lines, f"  took {console.seconds:.1f} s"], notes=done.bundle.warnings)

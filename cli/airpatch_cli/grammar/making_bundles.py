@@ -82,7 +82,12 @@ def explain(parser: ArgumentParser) -> None:
     base_options(parser)
     source_options(parser)
     parser.add_argument(
-        "--top", type=natural, default=10, metavar="N", help="number of files to list for each layer (default: 10)"
+        "--top",
+        type=natural,
+        default=10,
+        metavar="N",
+        help="how many images, layers, and files of each layer to list, the costliest first (default: 10; --json has "
+        "all images and layers)",
     )
     page_option(parser)
     group = parser.add_argument_group("layer patches")

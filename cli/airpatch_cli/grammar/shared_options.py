@@ -136,7 +136,8 @@ def form_options(parser: argparse._ActionsContainer, *archives: str) -> tuple[ar
         dest="kind",
         choices=("dir", "oci", *archives),
         help="one folder for each image as in skopeo's dir: transport, or one OCI layout for all"
-        f"{', that layout as a tar archive, or an archive for docker load' if archives else ''} (default: dir)",
+        f"{', that layout as a tar archive, or an archive for docker load' if archives else ''} (default: dir"
+        f"{'; needed where OUT is named like an archive' if archives else ''})",
     )
     link = parser.add_argument(
         "--link",
