@@ -114,8 +114,8 @@ class AuditedReleases:
         (self._report.find if problem.startswith("content") else self._report.remark)(path, problem)
 
     def _promised(self, release: Release, missing: Mapping[Digest, int]) -> dict[Digest, int]:
-        """Return those of the blobs `missing`, with their sizes, to which a tag of `release` leads by links that are all
-        in place.
+        """Return those of the blobs `missing`, with their sizes, to which a tag of `release` leads by links that are
+        all in place.
 
         No deletion through a registry leaves that, and no garbage collection: whoever pulls the tag gets an error.
         """
