@@ -38,7 +38,7 @@ def test_a_file_is_read_by_its_table(path: Path) -> None:
     for entry in source.table[:2]:
         source.skip(entry.content)
     assert zstd.trailer(source.next(source.table[2].content)) == source.table[2].checksum
-    with pytest.raises(FormatError, match="1 frames after the end"):
+    with pytest.raises(FormatError, match="1 frame after the end"):
         source.finish()
     source.close()
 

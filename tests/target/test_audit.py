@@ -292,7 +292,7 @@ REMARKED: dict[Damage, str] = {
     _missing_layer_link: "without a link, as a deletion through the registry leaves",
     _missing_layer_folder: "has no layer link, which a revision needs",
     _missing_revision: "is not a revision of the repository",
-    _missing_child: "1 of 2 manifests of the index",
+    _missing_child: "1 of 2 manifests of sha256:",
     _revision_is_no_manifest: "1 manifest of a type that airpatch does not know",
     _revision_of_nothing: "is missing, and is a revision",
     _tag_without_current: "current/link: is missing",
@@ -466,7 +466,7 @@ def test_a_release_that_is_not_current_and_lost_blobs_cannot_be_gone_back_to(pla
     support.drop(place / "root", [gone])
     verified = verify(place / "root")
     assert verified.findings == ()
-    assert "release r1 cannot be rolled back to: 1 of its blobs are gone" in verified.notes
+    assert "release r1 cannot be rolled back to: 1 of its blobs is gone" in verified.notes
 
 
 def test_a_link_whose_folder_is_no_digest_is_a_note(root: Path) -> None:

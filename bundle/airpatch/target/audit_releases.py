@@ -20,7 +20,7 @@ from airpatch.target.check import read_manifest
 from airpatch.target.publish import links_to_write
 from airpatch.target.root_trust import history_remarks
 from airpatch.target.state import JOURNAL, by_age, history
-from airpatch.units import count, megabytes
+from airpatch.units import are, count, megabytes
 
 
 class AuditedReleases:
@@ -85,7 +85,7 @@ class AuditedReleases:
             self._lack(release, what, lines)
         elif missing:
             self._report.notes.append(
-                f"release {release.name} cannot be rolled back to: {len(missing)} of its blobs are gone"
+                f"release {release.name} cannot be rolled back to: {len(missing)} of its blobs {are(len(missing))} gone"
             )
         elif is_current and not any(blob.digest in self._blobs.wrong for blob in release.blobs):
             with self._report.noting(f"release {release.name}: "):
