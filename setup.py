@@ -103,6 +103,8 @@ COMPILED: list[str] = [
     "airpatch.sketches.feature_sets",
     "airpatch.sketches.samples",
     "airpatch.sketches.sketch_index",
+    "airpatch.views.class_constants",
+    "airpatch.views.class_files",
 ]
 
 

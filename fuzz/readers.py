@@ -34,6 +34,7 @@ from airpatch.views.expand import expand
 from airpatch.views.fold import fold
 from fixtures.delta.by_hand import one_check
 from fixtures.delta.generate import bad, good
+from fixtures.java_class import whole
 from fixtures.json_cases import json_cases
 from fixtures.vector_signatures import signature
 from fuzz.deflate import mutated
@@ -137,6 +138,7 @@ def _nested() -> Iterator[tuple[bytes, bytes, Views]]:
         lambda held: archive({"a.class": held, "b.txt": b"text"}, streamed=True),
         lambda held: gz(held) + b"behind",
         lambda held: elf({".debug_info": held}),
+        lambda held: archive({"a.class": whole([held.decode()])}),
     ]
     for make in makers:
         yield make(old), make(new), views_of(make(new), make(old))

@@ -24,6 +24,7 @@ from airpatch.views.description import emit_view, parse_view
 from airpatch.views.expand import expand
 from airpatch.views.fold import fold
 from airpatch.views.prove import Prover
+from fixtures.java_class import whole
 from fuzz.delta import mutate
 
 LIMIT = 1 << 20
@@ -116,7 +117,12 @@ def program(chance: random.Random, _: int) -> bytes:
     return bytes(body + rows)
 
 
-_KINDS: tuple[Make, ...] = (gzipped, zipped, tarred, program)
+def class_file(chance: random.Random, _: int) -> bytes:
+    more = [word.decode() for word in chance.sample(_WORDS, chance.choice((0, 0, 1, 3)))]
+    return whole(more, chance.choice((10, 11)))
+
+
+_KINDS: tuple[Make, ...] = (gzipped, zipped, tarred, program, class_file)
 
 
 def anything(chance: random.Random, depth: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airpatch.units import count, megabytes
+from airpatch.units import are, count, megabytes
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,4 @@ def test_sizes_have_about_three_digits(size: int, text: str) -> None:
 def test_counts_have_a_noun_that_fits() -> None:
     assert (count(0, "image"), count(1, "image"), count(1234, "image")) == ("0 images", "1 image", "1,234 images")
     assert (count(1, "layer patch"), count(2, "layer patch")) == ("1 layer patch", "2 layer patches")
+    assert [are(number) for number in range(3)] == ["are", "is", "are"]

@@ -17,3 +17,8 @@ def count(number: int, noun: str) -> str:
     """`3 images`, `1 image`, `2 patches`."""
     plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def are(number: int) -> str:
+    """`is` of one, `are` of any other number."""
+    return "is" if number == 1 else "are"

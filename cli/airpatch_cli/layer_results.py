@@ -39,7 +39,8 @@ def _lines(found: Sequence[Layer]) -> list[str]:
     rows += [_row(layer) for layer in found]
     kinds = Counter(map(_kind, found))
     known = sum(bool(layer.encoding.encoders) for layer in found)
-    counts = f"{len(found)} layers, {kinds['gzip']} of gzip, {kinds['zstd']} of zstd, {known} by known encoders"
+    kinds_shown = f"{kinds['gzip']:,} of gzip, {kinds['zstd']:,} of zstd"
+    counts = f"{count(len(found), 'layer')}: {kinds_shown}; the encoder of {known:,} is known"
     return [*table(rows, right=[1, 2]), "", counts]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airpatch.errors import TargetError
+from airpatch.units import megabytes
 from airpatch_cli.standard_streams import abandon, write_lines
 
 _DELAY = 1.0
@@ -106,7 +107,7 @@ def _print_line(part: _Part, now: float) -> None:
     rate = part.done / elapsed if elapsed else 0.0
     share = 100 * part.done // part.total if part.total else 100
     text = (
-        f"{part.label}: {part.done / 1e6:.0f} of {part.total / 1e6:.0f} MB ({share} %), {rate / 1e6:.1f} MB/s, "
+        f"{part.label}: {megabytes(part.done)} of {megabytes(part.total)} ({share} %), {megabytes(round(rate))}/s, "
         f"{_clock(elapsed)} elapsed"
     )
     if part.done < part.total:

@@ -7,7 +7,17 @@ import zstandard
 
 from .errors import Unsupported
 
-FRAMINGS = ("raw", "gzip", "zlib", "zip-entry", "zip-streamed", "zip-archive", "zip-directory", "png-idat")
+FRAMINGS = (
+    "raw",
+    "gzip",
+    "zlib",
+    "zip-entry",
+    "zip-streamed",
+    "zip-archive",
+    "zip-directory",
+    "png-idat",
+    "java-class",
+)
 ZLIB = r"zlib-([1-9])(?:-mem([1-79]))?"
 LIBZSTD = r"libzstd-{}\.{}\.{}-([1-9]|1[0-9])(-mt)?(-sized)?(-nosum)?".format(*zstandard.ZSTD_VERSION)
 TAKES_OVER = r"zlib-[4-9].*"  # ENCODERS.md, Decisions taken over

@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass, field
 
-from . import encoders
+from . import class_files, encoders
 from .cursor import Cursor
 from .errors import Unsupported, refusing, require
 
@@ -11,7 +11,7 @@ END, REST, SKIP = 0, 1, 2
 MAX_BUFFERED = MAX_CHUNK = 8388608
 MAX_STREAM = 1 << 30  # bytes that this reader holds of what a stream holds
 PASSING = ("zip-archive", "zip-directory")  # these have the bytes of the level around
-NOT_ENCODED = (*PASSING, "png-idat")
+NOT_ENCODED = (*PASSING, "png-idat", "java-class")
 
 
 @dataclass
@@ -71,6 +71,10 @@ def begin(framing: str, around: Level) -> Level:
         return Level(framing, Cursor(b""), around)
     if framing == "png-idat":
         return Level(framing, Cursor(_from_chunks(around)))
+    if framing == "java-class":
+        view, size = class_files.convert(around.peek(class_files.MAX_CLASS), False)
+        around.take(size)
+        return Level(framing, Cursor(view))
     head, place = b"", around.at
     if framing in ("zip-entry", "zip-streamed"):
         head = around.take(30)
@@ -150,6 +154,10 @@ def fold_level(framing: str, encoder: str, content: bytes, place: int, entries: 
         bodies = [b"IDAT" + content[at : at + size] for at in range(4, len(content), size)]
         sizes = [(len(body) - 4).to_bytes(4, "big") for body in bodies]
         return b"".join(n + one + zlib.crc32(one).to_bytes(4, "big") for n, one in zip(sizes, bodies, strict=True))
+    if framing == "java-class":
+        made, size = class_files.convert(content, True)
+        require(size == len(content) <= class_files.MAX_CLASS, "a class file of another size")
+        return made
     head = b""
     if framing in ("zip-entry", "zip-streamed"):
         end = 18 + _number(content, 14) + _number(content, 16)

@@ -38,7 +38,7 @@ def test_a_file_is_read_by_its_table(path: Path) -> None:
     for entry in source.table[:2]:
         source.skip(entry.content)
     assert zstd.trailer(source.next(source.table[2].content)) == source.table[2].checksum
-    with pytest.raises(FormatError, match="1 frames after the end"):
+    with pytest.raises(FormatError, match="1 frame after the end"):
         source.finish()
     source.close()
 
@@ -177,6 +177,13 @@ def test_a_pipe_is_hashed_to_its_end(sample: Builder) -> None:
             source.next(None)
         source.finish()
         assert source.sha256 == Digest.of(data)
+
+
+def test_reads_of_a_pipe_wait() -> None:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    with closing(InterruptiblePipe.opened(read)), os.fdopen(write, "wb"):
+        assert os.get_blocking(read)
 
 
 def test_a_frame_of_a_file_is_looked_at_if_it_is_small_enough(path: Path) -> None:

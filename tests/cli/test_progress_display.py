@@ -41,9 +41,9 @@ def test_lines_tell_rate_time_and_what_is_at_hand(clock: Clock, capsys: pytest.C
     display.end()
     at = "at shop/web:r2 0123456789ab"
     assert capsys.readouterr().err.splitlines() == [
-        f"airpatch: packing r2: 40 of 400 MB (10 %), 40.0 MB/s, 0:01 elapsed, 0:09 left, {at}",
-        f"airpatch: packing r2: 240 of 400 MB (60 %), 40.0 MB/s, 0:06 elapsed, 0:04 left, {at}",
-        "airpatch: packing r2: 400 of 400 MB (100 %), 40.0 MB/s, 0:10 elapsed",
+        f"airpatch: packing r2: 40.0 MB of 400 MB (10 %), 40.0 MB/s, 0:01 elapsed, 0:09 left, {at}",
+        f"airpatch: packing r2: 240 MB of 400 MB (60 %), 40.0 MB/s, 0:06 elapsed, 0:04 left, {at}",
+        "airpatch: packing r2: 400 MB of 400 MB (100 %), 40.0 MB/s, 0:10 elapsed",
     ]
 
 
@@ -53,7 +53,7 @@ def test_no_time_is_forecast_from_less_than_a_hundredth(clock: Clock, capsys: py
     clock.now += 2
     display.advance(3_999_999, "shop/web:r2")
     assert capsys.readouterr().err == (
-        "airpatch: packing r2: 4 of 400 MB (0 %), 2.0 MB/s, 0:02 elapsed, at shop/web:r2\n"
+        "airpatch: packing r2: 4.0 MB of 400 MB (0 %), 2.0 MB/s, 0:02 elapsed, at shop/web:r2\n"
     )
 
 
@@ -62,7 +62,7 @@ def test_what_is_done_beyond_the_total_is_not_hidden(clock: Clock, capsys: pytes
     display.start("packing r2", 1_000_000)
     clock.now += 2
     display.advance(1_100_000, "")
-    assert "1 of 1 MB (110 %)" in capsys.readouterr().err
+    assert "1.1 MB of 1.0 MB (110 %)" in capsys.readouterr().err
 
 
 def test_a_part_that_ends_early_has_no_last_line(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

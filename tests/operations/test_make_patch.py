@@ -128,7 +128,7 @@ def test_several_bases_that_differ_are_told_with_what_each_costs(place: Path, tm
 
 def test_a_guessed_name_is_told(place: Path, tmp_path: Path) -> None:
     warnings = made(place, tmp_path, "r1", release=None).warnings
-    assert "the release is named r2, after the tag that 7 of 8 images carry" in warnings
+    assert "the release is named r2, after the tag of 7 of 8 images" in warnings
 
 
 def test_costs_add_up(place: Path, tmp_path: Path) -> None:

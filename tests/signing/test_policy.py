@@ -95,7 +95,7 @@ def test_a_threshold_counts_different_principals(lines: dict[str, str], signed: 
     everybody = list(signed.values())
     allowed = "".join(f"{who} {lines[key]}\n" for who, key in [("a", "ed25519"), ("b", "other"), ("a", "p256")])
     assert len(policy(allowed, threshold=2).require(MESSAGE, everybody, NOW)) == 3
-    with pytest.raises(TrustError, match="signatures of 3 principals are required, but 2 of its 4 counts"):
+    with pytest.raises(TrustError, match="but 2 of its 4 signatures count\n"):
         policy(allowed, threshold=3).require(MESSAGE, everybody, NOW)
     with pytest.raises(TrustError):
         policy(allowed, threshold=2).require(MESSAGE, [signed["ed25519"]] * 2, NOW)

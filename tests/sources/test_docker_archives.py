@@ -119,7 +119,7 @@ def test_an_empty_layout_in_an_archive_of_docker_25_says_nothing(tmp_path: Path)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"Layers": ["0/layer.tar"]}, "has 1 layers, but its config has 2"),
+        ({"Layers": ["0/layer.tar"]}, "has 1 layer, but its config has 2"),
         ({"Layers": None}, "has 0 layers, but its config has 2"),
         ({"Layers": ["0/layer.tar", "nowhere"]}, "nowhere: is missing, or cannot be read"),
         ({"Layers": ["0/layer.tar", "../../etc/passwd"]}, "is missing, or cannot be read"),

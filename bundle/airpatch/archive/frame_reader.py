@@ -19,6 +19,7 @@ from airpatch.blobs.byte_source import ByteSource
 from airpatch.errors import FormatError, TargetError, located
 from airpatch.format import magics, zstd
 from airpatch.model.digest import Digest
+from airpatch.units import count
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -146,8 +147,8 @@ class FileFrameReader:
         self._advance(entry)
 
     def finish(self) -> list[zstd.Frame]:
-        if self._next != len(self.table):
-            raise FormatError(f"{self.name}: {len(self.table) - self._next} frames after the end of the archive")
+        if left := len(self.table) - self._next:
+            raise FormatError(f"{self.name}: {count(left, 'frame')} after the end of the archive")
         if self._mismatched:
             numbers = ", ".join(map(str, self._mismatched))
             raise FormatError(f"{self.name}: frames have other checksums than the seek table says: {numbers:.200}")

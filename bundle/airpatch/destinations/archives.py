@@ -25,6 +25,7 @@ from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Image
 from airpatch.progress import ProgressPart
 from airpatch.sources.location import OCI_BLOBS
+from airpatch.units import count
 
 DOCKER_INDEX = "manifest.json"
 _LAYER_TYPES = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
@@ -95,7 +96,7 @@ def docker_archive(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -
             else:
                 findings.append(f"{image.name}: is no container image")
         elif len(platforms) != 1:
-            findings.append(f"{image.name}: has {len(platforms)} platforms")
+            findings.append(f"{image.name}: has {count(len(platforms), 'platform')}")
         else:
             ((digest, manifest),) = platforms.items()
             tags = entries.setdefault(digest, (manifest, []))[1]

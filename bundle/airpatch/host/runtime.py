@@ -15,6 +15,7 @@ from pathlib import Path
 
 from airpatch.host.facts import Fact, Verdict
 from airpatch.linux import is_clock_synchronized
+from airpatch.units import are, count
 
 CODECS = ("deflate", "delta", "encoders", "sketches")
 """The packages of airpatch that hold modules which setup.py compiles."""
@@ -44,7 +45,8 @@ def codecs() -> Fact:
     plain = uncompiled_codecs()
     if not plain:
         return Fact("codecs", Verdict.OK, "compiled")
-    text = f"{len(plain)} modules are not compiled, so layer patches take up to 40 times as long; install a wheel"
+    modules = f"{count(len(plain), 'module')} {are(len(plain))}"
+    text = f"{modules} not compiled, so layer patches take up to 40 times as long; install a wheel"
     return Fact("codecs", Verdict.LIMITED, text)
 
 

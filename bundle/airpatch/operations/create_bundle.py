@@ -178,7 +178,7 @@ def gather_release(
     if not gathered.is_name_guessed:
         return gathered
     count, total = sum(image.name.tag == release.name for image in release.images), len(release.images)
-    origin = f"the tag that {count} of {total} images carry" if total > 1 else "the tag of its only image"
+    origin = f"the tag of {count} of {total} images" if total > 1 else "the tag of its only image"
     guess = f"the release is named {release.name}, after {origin}"
     return replace(gathered, remarks=(guess, *gathered.remarks))
 

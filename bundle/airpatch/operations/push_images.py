@@ -261,6 +261,6 @@ def _signature_warnings(images: Iterable[Image]) -> tuple[str, ...]:
     if not signed:
         return ()
     return (
-        f"detached signatures of {len(signed)} images are not pushed, since registries have no place for them: "
-        f"{', '.join(signed[:5])}{', ...' if len(signed) > 5 else ''}",
+        f"detached signatures of {count(len(signed), 'image')} are not pushed, since registries have no place for "
+        f"them: {', '.join(signed[:5])}{', ...' if len(signed) > 5 else ''}",
     )

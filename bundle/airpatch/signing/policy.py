@@ -68,7 +68,12 @@ class Policy:
         wanted = f"a signature{by} is" if self.threshold == 1 else f"signatures of {self.threshold} principals{by} are"
         if not signatures:
             raise TrustError(f"is not signed; {wanted} required")
-        raise TrustError(f"{wanted} required, but {count or 'none'} of its {len(signatures)} counts", reasons)
+        given = len(signatures)
+        if given == 1:
+            counting = "its only signature " + ("is all that counts" if count else "does not count")
+        else:
+            counting = f"{count or 'none'} of its {given} signatures count{'' if count > 1 else 's'}"
+        raise TrustError(f"{wanted} required, but {counting}", reasons)
 
     def most_principals(self) -> int | None:
         """Return how many different principals can have signed at most; None if an authority may certify any number."""

@@ -28,6 +28,7 @@ from airpatch.sources.manifests import read_manifests
 from airpatch.sources.oci_archives import OciArchive, holds_layout
 from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage, Source, UnnamedImage
 from airpatch.sources.tar_files import TarFiles
+from airpatch.units import count
 
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
@@ -117,7 +118,7 @@ class DockerArchive(Source):
             raise SourceError(f"{self._archive.name(config_path)}: {error.message}") from None
         layers = _texts(entry, "Layers")
         if len(layers) != len(diff_ids):
-            raise SourceError(f"{where}: has {len(layers)} layers, but its config has {len(diff_ids)}")
+            raise SourceError(f"{where}: has {count(len(layers), 'layer')}, but its config has {len(diff_ids)}")
         paths = {Digest.of(config): config_path}
         descriptors = []
         for path, diff_id in zip(layers, diff_ids, strict=True):

@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor
 from airpatch.sources.source import LoadedImage
+from airpatch.units import are, count
 
 _SHOWN = 8
 
@@ -43,7 +44,8 @@ def absent_findings(image: LoadedImage, absent: AbstractSet[Digest], where: str)
             shown = ", ".join(map(_platform, missing[:_SHOWN]))
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             yield (
-                f"{len(missing)} of {len(manifest.manifests)} platforms are not here: {shown}{more}. Copy all of them "
+                f"{len(missing)} of {count(len(manifest.manifests), 'platform')} {are(len(missing))} not here: "
+                f"{shown}{more}. Copy all of them "
                 "('skopeo copy --all', 'skopeo sync --all'), or one platform alone (without --all)"
             )
 

@@ -28,6 +28,7 @@ from airpatch.sources.image_references import Reference
 from airpatch.sources.manifests import Manifests, read_manifests
 from airpatch.sources.referrers import referrers_index
 from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage, Source
+from airpatch.units import count
 
 _COSIGN_TAGS = ("sig", "att", "sbom")
 _SHOWN_TAGS = 8
@@ -162,7 +163,7 @@ class RegistryImages(Source):
         if not tags:
             return ", and the repository has no tags"
         shown = ", ".join(tags[-_SHOWN_TAGS:])
-        return f"; the repository has {len(tags)} tags: {'..., ' if len(tags) > _SHOWN_TAGS else ''}{shown}"
+        return f"; the repository has {count(len(tags), 'tag')}: {'..., ' if len(tags) > _SHOWN_TAGS else ''}{shown}"
 
     def _of_platform(self, repository: Repository, content: bytes, platform: str, address: Address) -> bytes:
         """Return the manifest of the one child that is for `platform`; an image that is no index stays as it is."""

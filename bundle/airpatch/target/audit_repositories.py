@@ -10,7 +10,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.target.audit_blobs import AuditedBlobs
 from airpatch.target.audit_report import AuditReport
-from airpatch.units import count
+from airpatch.units import are, count
 
 _LINK = len("sha256:") + 64
 """Bytes of a link file."""
@@ -71,8 +71,8 @@ class AuditedRepositories:
             more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
             self._report.remark(
                 path,
-                f"{len(absent)} of {len(children)} manifests of the index {digest} are not here, as in a pull-through "
-                f"cache: {absent[0]}{more}",
+                f"{len(absent)} of {count(len(children), 'manifest')} of {digest} {are(len(absent))} not here, as "
+                f"in a pull-through cache: {absent[0]}{more}",
             )
         for blob in manifest.blobs if manifest else ():
             size = self._blobs.sizes.get(blob.digest)

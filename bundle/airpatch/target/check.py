@@ -233,13 +233,14 @@ class Timeline:
         left = None
         if now != id_:
             if newest.sequence > release.sequence:
-                left, why = newest, f"its sequence number is {release.sequence}, and {newest.sequence} was installed"
+                left, number = newest, f"number {release.sequence}" if release.sequence else "no number"
+                why = f"has {number}, and {left.name}, number {left.sequence}, was installed"
             elif not newest.sequence and id_ in self._releases and now in self._releases:
-                left, why = self._releases[now], "it was installed before"
+                left = self._releases[now]
+                why = f"was installed before, and has no number that says that it is newer than {left.name}"
         if left is not None and not allow_downgrade:
             raise TrustError(
-                f"going back from {left.name} to {release.name} ({why}); "
-                "use 'airpatch apply --allow-downgrade' if you want that"
+                f"release {release.name} {why}; use 'airpatch apply --allow-downgrade' if it is to take its place"
             )
         self._releases[id_] = release
         self._current[release.product] = id_

@@ -181,9 +181,11 @@ def _kept_source(
             level.inside = inside
             if any(True for _ in streams(inside)):
                 kept.append(level)
-        elif (inside or wanted.want(level, others)) and check(level):
+        elif inside or wanted.want(level, others):
             level.inside = inside
-            kept.append(level)
+            if check(level):
+                level.inside = [each for each in level.inside if reader.knows(Coding(each.framing))]
+                kept.append(level)
     return _with_directories(kept, levels, reader)
 
 
@@ -263,7 +265,7 @@ class _RecordWriter:
         coding = Coding(level.framing, encoder)
         self._copy(gap, FIRST_CODING + self.codings.setdefault(coding, len(self.codings)))
         start = self.position - (gap if gap <= _NEAR else 0)
-        if level.is_stream or level.framing == framings.DIRECTORY:
+        if (level.is_stream and not level.is_whole) or level.framing == framings.DIRECTORY:
             self._cut(start, TarMember(level.name, start, self.position + level.header, 1 << 62, 0))
 
     def _cut(self, start: int, member: TarMember | None) -> None:

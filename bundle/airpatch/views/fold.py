@@ -15,6 +15,7 @@ from airpatch.encoders.spending import UNBOUNDED, Meter
 from airpatch.errors import FormatError
 from airpatch.piece_reader import PieceReader
 from airpatch.views import framings
+from airpatch.views.class_files import MAX_CLASS, numbered
 from airpatch.views.description import FIRST_CODING, Coding, View
 from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
 from airpatch.views.stream_encoders import stream_encoder
@@ -97,6 +98,8 @@ def make_packer(coding: Coding, parent: PackedLevel, meter: Meter = UNBOUNDED) -
         raise FormatError(f"the view names an encoder for {framing}, which takes none")
     if framing == framings.CHUNKS:
         return _Chunks()
+    if framing == framings.CLASS:
+        return _ClassPacker()
     return _Archive() if framing == framings.ARCHIVE else _CentralDirectory(parent)
 
 
@@ -219,6 +222,22 @@ class _Chunks:
         if not self._size:
             raise FormatError("the view has IDAT chunks that end within their size")
         return self._chunk(0) if self._held else b""
+
+
+class _ClassPacker:
+    """A class file, which is held as a whole."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, data: bytes) -> bytes:
+        self._held += data
+        if len(self._held) > MAX_CLASS:
+            raise FormatError(f"the view has a class file of more than {MAX_CLASS} bytes")
+        return b""
+
+    def finish(self) -> bytes:
+        return numbered(bytes(self._held))
 
 
 class _CentralDirectory:

@@ -28,7 +28,9 @@ CHUNKS = "png-idat"
 """IDAT chunks of a PNG image, one after another and of one size but for the last (ISO/IEC 15948, 11.2.4)."""
 BROTLI = "brotli"
 """A brotli stream (RFC 7932)."""
-FRAMINGS = (RAW, GZIP, ZLIB, ENTRY, STREAMED, ARCHIVE, DIRECTORY, CHUNKS, BROTLI)
+CLASS = "java-class"
+"""A class file of Java (JVMS 4.1), in which labels take the place of the numbers of constants."""
+FRAMINGS = (RAW, GZIP, ZLIB, ENTRY, STREAMED, ARCHIVE, DIRECTORY, CHUNKS, BROTLI, CLASS)
 
 MAX_BUFFERED = 8 << 20
 """Bytes of a deflate stream whose header, which has checksum and sizes, can be written only after it."""

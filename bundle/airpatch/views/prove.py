@@ -88,6 +88,8 @@ class Prover:
         """
         if level.framing == framings.BROTLI:
             return self._brotli.encoder(level, reader)
+        if level.framing == framings.CLASS:
+            return self._of_class(reader)
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
         known = {name for name in (*self._likely, *self._recent) if reader.knows(Coding(level.framing, name))}
         for name in self._recent:
@@ -112,6 +114,12 @@ class Prover:
                     return name
                 reader.note_unknown(Coding(level.framing, name))
                 return None
+        return None
+
+    def _of_class(self, reader: ViewReader) -> str | None:
+        if reader.knows(Coding(framings.CLASS)):
+            return ""
+        reader.note_unknown(Coding(framings.CLASS))
         return None
 
     def _found(self, name: str) -> None:

@@ -15,6 +15,7 @@ import xxhash
 from airpatch.deflate.decompressor import DecompressionError
 from airpatch.errors import FormatError
 from airpatch.views import framings
+from airpatch.views.class_files import MAGIC, MAX_CLASS, labelled
 from airpatch.views.expand import Chunks, PackedBytes, largest_view
 from airpatch.views.finders import containers, gzip_hints
 from airpatch.views.finders.hint import Hint
@@ -51,9 +52,12 @@ class FoundLevel:
     encoder: str = ""
     size: int = 0
     """Bytes of the level without what is expanded inside; for a stream, known once it was inflated."""
+    is_whole: bool = False
+    """Whether it is all that the level around holds, whose name it has."""
 
     @property
     def is_stream(self) -> bool:
+        """Whether it may change as a whole, and says itself where it ends."""
         return self.framing not in (framings.ARCHIVE, framings.DIRECTORY, framings.CHUNKS)
 
     @property
@@ -162,13 +166,21 @@ def inflate(data: memoryview, body: int, framing: str) -> Iterator[tuple[bytes, 
 
 
 def check(level: FoundLevel) -> bool:
-    """Return whether a stream inflates to its end; its framing, extent and size are corrected by its content."""
+    """Return whether a stream inflates to its end; its framing, extent and size are corrected by its content. A class
+    file in it becomes a level inside.
+    """
+    if level.framing == framings.CLASS:
+        return level.is_whole or _is_class(bytes(level.data[level.start : level.end]))
     sums = Checksums(level.framing)
+    held: bytearray | None = bytearray()  # as long as it may be a class file
     end = level.body
     try:
         for piece, at in inflate(level.data, level.body, level.framing):
             sums.add(piece)
             end = at
+            if held is not None:
+                held += piece
+                held = held if held.startswith(MAGIC[: len(held)]) and len(held) <= MAX_CLASS else None
     except FormatError:
         return False
     right = Surroundings.of(level.framing, sums, end - level.body)
@@ -182,6 +194,20 @@ def check(level: FoundLevel) -> bool:
     else:
         level.framing, level.start, level.end = framings.RAW, level.body, end
     level.size = level.header + sums.size
+    if held and not level.inside and _is_class(bytes(held)):
+        inside = FoundLevel(level.data, 0, sums.size, framings.CLASS, 0, level.name, size=sums.size, is_whole=True)
+        level.inside = [inside]
+    return True
+
+
+def _is_class(held: bytes) -> bool:
+    """Return whether it is a class file of which there is a view."""
+    if not held.startswith(MAGIC) or len(held) > MAX_CLASS:
+        return False
+    try:
+        labelled(held)
+    except FormatError:
+        return False
     return True
 
 
@@ -232,6 +258,8 @@ class Sides:
     ) -> Iterator[tuple[memoryview, bytes, list[FoundLevel]]]:
         """Yield the contents of streams that the other side does not have, and that may hold streams."""
         for level in fresh:
+            if level.framing == framings.CLASS:
+                continue
             if level.digest in others or not containers.may_hold_streams(_beginning(level), level.name):
                 continue
             held = _held(level, self._room)

@@ -75,7 +75,7 @@ def _lines(applied: Applied, *, dry: bool) -> list[str]:
     else:
         lines = [f"release {release.name}: all blobs and tags were there already"]
     if applied.left is not None:
-        lines.insert(0, f"going back from {applied.left} to {release.name}")
+        lines.insert(0, f"release {release.name} {'would take' if dry else 'takes'} the place of {applied.left}")
     if applied.healed:
         verb = (
             "would be replaced"

@@ -32,7 +32,8 @@ def run(args: Namespace, console: Console) -> Result:
     lines = [f"{args.output}: {count(len(done.images), 'image')} restored, {megabytes(done.size)} of distinct content"]
     if done.others:
         shown = ", ".join(done.others[:_SHOWN]) + (", ..." if len(done.others) > _SHOWN else "")
-        what = "removed" if args.exact else "left there; a later create would pack them, and --exact removes them"
+        them = "it" if len(done.others) == 1 else "them"
+        what = "removed" if args.exact else f"left there; a later create would pack {them}, and --exact removes {them}"
         lines.append(f"  {count(len(done.others), 'other image')} {what}: {shown}")
     if done.files is not None:
         lines.append(f"{args.files_to}: {count(done.files, 'file')} laid out, folders and links counted")

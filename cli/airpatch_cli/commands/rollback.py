@@ -12,9 +12,10 @@ from airpatch_cli.console import Console, Result
 def run(args: Namespace, console: Console) -> Result:
     done = airpatch.rollback(args.root, args.to, product=args.product, execution=console.execution)
     release = done.receipt.release
-    lines = [f"release {release.name} ({done.receipt.id.short}) is current, {count(done.tags, 'tag')} set"]
+    place = ""
     if done.left is not None and done.left.id != done.receipt.id:
-        lines.insert(0, f"going back from {done.left.release.name} to {release.name}")
+        place = f" in place of {done.left.release.name}"
+    lines = [f"release {release.name} ({done.receipt.id.short}) is current{place}, {count(done.tags, 'tag')} set"]
     return Result(
         {
             "product": release.product,

@@ -27,8 +27,8 @@ def run(args: Namespace, console: Console) -> Result:
         execution=console.execution,
     )
     release = added.release
-    signed = ", detached signatures among them," if any(image.signatures for image in release.images) else ""
-    state = f"added, {count(added.blobs, 'blob')} of {megabytes(added.size)}{signed} were not there before"
+    signed = ", detached signatures among them" if any(image.signatures for image in release.images) else ""
+    state = f"added, with {count(added.blobs, 'new blob')} of {megabytes(added.size)}{signed}"
     if not added.is_new:
         state = f"was there already, {count(added.blobs, 'blob')} of {megabytes(added.size)} replaced"
     return Result(

@@ -17,7 +17,7 @@ def run(args: Namespace, _: Console) -> Result:
     lines = [f"{names} {would}forgotten, {count(pruned.blobs, 'blob')} of {megabytes(pruned.size)} {would}removed"]
     if pruned.recent:
         lines.append(
-            f"  {count(pruned.recent, 'blob')} of no release stay, since they were written during the last day"
+            f"  {count(pruned.recent, 'blob')} of no release, written during the last day, left for the next prune"
         )
     return Result(
         {

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from airpatch.delta.tar_members import members
 from airpatch.views.finders import (
     brotli_hints,
+    class_hints,
     elf_hints,
     gitpack_hints,
     gzip_hints,
@@ -32,6 +33,7 @@ _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
     png_hints.MAGIC: png_hints.find,
     woff_hints.MAGIC: woff_hints.find,
 }
+"""By the bytes that they begin with."""
 
 
 def may_hold_streams(start: bytes, name: bytes) -> bool:
@@ -42,7 +44,9 @@ def may_hold_streams(start: bytes, name: bytes) -> bool:
 
 def may_hold(data: memoryview, name: bytes) -> bool:
     """Return whether `find` may give hints in a file."""
-    return may_hold_streams(bytes(data[:512]), name) or bytes(data[:2]) == b"PK" or bytes(data[-22:-18]) == _END_OF_ZIP
+    start = bytes(data[:512])
+    is_other = start.startswith((b"PK", class_hints.MAGIC)) or bytes(data[-22:-18]) == _END_OF_ZIP
+    return is_other or may_hold_streams(start, name)
 
 
 def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
@@ -53,6 +57,8 @@ def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
             return finder(data, name)
     if start[257:262] == b"ustar":
         return _tar(data, name, depth)
+    if start.startswith(class_hints.MAGIC):
+        return class_hints.find(data, name)
     if start.startswith(b"PK") or bytes(data[-22:-18]) == _END_OF_ZIP:
         return zip_hints.find(
             data, name, lambda inner, path: find(inner, path, depth + 1) if depth < _MAX_NESTED else ()
