@@ -64,6 +64,7 @@ COMPILED: list[str] = [
     "airpatch.delta.predict_code",
     "airpatch.delta.predict_tables",
     "airpatch.delta.references",
+    "airpatch.delta.tar_headers",
     "airpatch.delta.varints",
     "airpatch.encoders.go_fast",
     "airpatch.encoders.go_match",

@@ -1,11 +1,12 @@
 """Mutation testing of parsers and of `target/`: does a module's own test notice a small change of it?
 
-    python -m tests.mutants [--sample N] [--seed N] [--only WORD] [--results FILE]
+    python -m tests.mutants [--sample N] [--seed N] [--only WORD] [--results FILE] [--document FILE]
 
 Draws N mutants (default: 1,000) of all that there are, runs for each the fast tests that pass through the changed line,
 and prints the survivors and the share that was killed. The tests are those of the module's package, its own file first;
 they end with the first failure, or after 20 seconds of processor time. What FILE has already is not run again, and a
-smaller sample of one seed is the beginning of a larger one: a long run can be made in pieces.
+smaller sample of one seed is the beginning of a larger one: a long run can be made in pieces. What has survived is
+listed in --document FILE, too, where the reasons that it gives already are kept.
 
 A mutant changes one expression or statement within a function: comparisons, operators, constants, conditions, returned
 values; or it leaves out a statement. What a message says is not changed, nor what stands outside of functions. Compiled
@@ -43,6 +44,8 @@ from typing import Any
 
 import pytest
 
+from tests.mutants_report import INVALID, KILLED, SURVIVED, UNREACHED, Mutant, Outcome, report, write_document
+
 PROJECT = Path(__file__).resolve().parent.parent
 LIBRARY = PROJECT / "bundle" / "airpatch"
 MUTATED = {
@@ -61,21 +64,6 @@ _MOST_SECONDS = 20
 _MEMORY = 4 << 30
 _PATIENCE = 20
 """Seconds in which hardly anything of a mutant runs, after which it waits forever for a process or a thread."""
-
-KILLED, SURVIVED, UNREACHED, INVALID = "killed", "survived", "unreached", "invalid"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """The `number`-th change of `module`, in a statement of these lines; `was` and `becomes` are Python."""
-
-    module: str
-    number: int
-    line: int
-    lines: range
-    function: str
-    was: str
-    becomes: str
 
 
 @dataclass
@@ -448,6 +436,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=1000, metavar="N", help="how many mutants (default: 1000)")
     parser.add_argument("--seed", type=int, default=15, metavar="N", help="of the sample (default: 15)")
     parser.add_argument("--only", default="", metavar="WORD", help="of these, those whose module has WORD in its path")
+    parser.add_argument("--document", type=Path, metavar="FILE", help="the list of survivors that is written anew")
     parser.add_argument("--results", type=Path, metavar="FILE", help="JSON lines, which are read first and continued")
     args = parser.parse_args()
     suites = {tests: list(_modules(patterns)) for tests, patterns in MUTATED.items()}
@@ -469,7 +458,11 @@ def main() -> int:
             call = partial(_run_tests, tests, modules, due, note)
             if due and _in_child_process(call) != 0:
                 print(f"tests/{tests}: do not run", flush=True)
-        _report(sample, _read(results_file), len(everything))
+        found = _read(results_file)
+        outcomes = [Outcome(mutant, found.get(_key(mutant), INVALID)) for mutant in sample]
+        report(outcomes, len(everything))
+        if args.document:
+            write_document(args.document, outcomes, len(everything))
     return 0
 
 
@@ -493,17 +486,6 @@ def _in_child_process(work: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os._exit(work())
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def _report(sample: Sequence[Mutant], results: dict[_Key, str], population: int) -> None:
-    counted = [mutant for mutant in sample if results.get(_key(mutant), INVALID) != INVALID]
-    alive = [mutant for mutant in counted if results[_key(mutant)] != KILLED]
-    for mutant in sorted(alive, key=lambda each: (each.module, each.line)):
-        reached = "" if results[_key(mutant)] == SURVIVED else ", which no test reaches"
-        print(f"{mutant.module}:{mutant.line}: {mutant.was} -> {mutant.becomes}{reached}")
-    killed = len(counted) - len(alive)
-    share = 100 * killed / max(1, len(counted))
-    print(f"{killed} of {len(counted)} killed ({share:.1f} %), of {population} that there are")
 
 
 if __name__ == "__main__":

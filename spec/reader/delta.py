@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import zstandard
 
-from . import zstd
+from . import tar_headers, zstd
 from .cursor import Cursor
 from .errors import refusing, require
 from .mixing import Coder, Mixing
@@ -15,7 +15,7 @@ from .predict import Group, Range
 MAGIC = b"APD\x01"
 WINDOWS = (1 << 20, 1 << 22, 1 << 22, 1 << 20, 1 << 26, 1 << 22, 1 << 22)
 CONTROL, LENGTHS, SOURCES, MODES, LITERALS, GAPS, VALUES = range(7)
-MAX_DECODED, MAX_STORED, MAX_PREDICTED, MAX_ADDRESS = 25165824, 25427968, 1048576, 2**62 - 1
+MAX_DECODED, MAX_STORED, MAX_STRETCH, MAX_ADDRESS = 25165824, 25427968, 1048576, 2**62 - 1
 
 
 class _Column:
@@ -44,8 +44,12 @@ class _Segment:
     position: int = 0
     gap: int = -1  # right bytes before the next wrong one; -1: not read yet
 
-    def correct(self, copy: bytearray) -> None:
-        """Correct one copy: all copies of the segment form one row of bytes."""
+    def correct(self, copy: bytearray, mode: int, address: int) -> None:
+        """Correct one piece of a copy: all copies of the segment form one row of bytes."""
+        if self.mixing:
+            if not self.mixing.is_right(copy, mode):
+                self.mixing.correct(copy, mode, address)
+            return
         at = 0
         while self.gap >= 0 or self.columns[GAPS].left:
             if self.gap < 0:
@@ -74,6 +78,7 @@ class _Delta:
         self.target = bytearray()
         self.groups = self.instructions = self.addressed = 0
         self.memory: dict[int, tuple[int, int]] = {}
+        self.times = tar_headers.Times()
         self.mixing: Mixing | None = None
         self.following = 0  # the position where the last copy would go on
         self.group: Group | None = None  # with addresses
@@ -173,18 +178,38 @@ class _Delta:
         require(0 <= at <= len(source) - cover, "a cover outside of its source")
         self.following = position + cover
         original, group, here = source[at : at + cover], self.group, len(self.target)
-        copy = bytearray(original)
         mode = segment.columns[MODES].take(1)[0] if group else 0
+        landing = group.landing(here) if group else here
         if group and mode:
-            require(cover <= MAX_PREDICTED, "a predicted cover over its limit")
+            require(cover <= MAX_STRETCH, "a predicted cover over its limit")
+            copy = bytearray(original)
             group.read(mode, original, copy, False, position, here)
-        if segment.mixing:
-            segment.mixing.correct(copy, mode, group.landing(here) if group else here)
-        else:
-            segment.correct(copy)
-        if group and mode:
+            segment.correct(copy, mode, landing)
             group.read(mode, original, copy, True, position, here)
-        self.target += copy
+            self.target += copy
+        else:
+            for begin in range(0, cover, MAX_STRETCH):
+                self.target += self._copied(segment, original[begin : begin + MAX_STRETCH], landing + begin)
+
+    def _copied(self, segment: _Segment, source: bytes, address: int) -> bytearray:
+        """A stretch of a copy without prediction, corrected: in parts that end within headers of tars."""
+        copy, begin, headers = bytearray(source), 0, tar_headers.find(source)
+        is_right = bool(headers and segment.mixing and segment.mixing.is_right(source, 0))
+
+        def correct(end: int) -> None:
+            if not is_right:
+                part = copy[begin:end]
+                segment.correct(part, 0, address + begin)
+                copy[begin:end] = part
+
+        for at in headers:
+            header, end = source[at : at + tar_headers.SIZE], at + tar_headers.CHECKSUM.start
+            copy[at : at + tar_headers.SIZE] = self.times.with_time(header)
+            correct(end)
+            copy[at : at + tar_headers.SIZE] = self.times.with_checksum(header, copy[at : at + tar_headers.SIZE])
+            begin = end
+        correct(len(copy))
+        return copy
 
 
 def apply(delta: bytes, sources: list[bytes], limit: int) -> bytes:

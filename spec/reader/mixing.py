@@ -106,6 +106,11 @@ class _Model:
         return so_far & 0xFF
 
 
+def _kind(mode: int) -> int:
+    """A mode without its base."""
+    return mode if mode < 6 else 6 + mode % 3
+
+
 class Mixing:
     """What a delta's mixed segments know of each other; `coder` is that of the segment."""
 
@@ -164,23 +169,21 @@ class Mixing:
             self.like, self.alike = like + 1, alike if alike >= 4 else 0
         self.slots[slot] = self.count
 
-    def correct(self, copy: bytearray, mode: int, address: int) -> None:
-        """Correct a copy that was predicted with a mode (0 if not), and is for this address of the target."""
-        k = mode if mode < 6 else 6 + mode % 3
-        for begin in range(0, len(copy), MAX_PIECE):
-            piece = copy[begin : begin + MAX_PIECE]
-            size, last = len(piece), self.wrong_pieces
-            rank = (size >= 16) + (size >= 64) + (size >= 256)
-            contexts = (k, k | rank << 4, k | (last & 7) << 4 | rank << 8, last, k | min(size, 1000) << 4)
-            wrong = self._flag(16, contexts, 0, 2304)
-            self.wrong_pieces = last << 1 & 0xFF | wrong
-            if wrong:
-                self._correct_piece(piece, k, address + begin)
-                copy[begin : begin + MAX_PIECE] = piece
-            else:
-                self.made = int.from_bytes(self.made.to_bytes(8, "big") + piece[-8:], "big") & _M64
+    def is_right(self, piece: bytes | bytearray, mode: int) -> bool:
+        """Whether a piece of a copy that was predicted with a mode (0 if not) is right."""
+        k = _kind(mode)
+        size, last = len(piece), self.wrong_pieces
+        rank = (size >= 16) + (size >= 64) + (size >= 256)
+        contexts = (k, k | rank << 4, k | (last & 7) << 4 | rank << 8, last, k | min(size, 1000) << 4)
+        wrong = self._flag(16, contexts, 0, 2304)
+        self.wrong_pieces = last << 1 & 0xFF | wrong
+        if not wrong:
+            self.made = int.from_bytes(self.made.to_bytes(8, "big") + piece[-8:], "big") & _M64
+        return not wrong
 
-    def _correct_piece(self, piece: bytearray, k: int, address: int) -> None:
+    def correct(self, piece: bytearray, mode: int, address: int) -> None:
+        """Correct a piece that is not right, and is for this address of the target."""
+        k = _kind(mode)
         run = wrongs = 0  # right bytes since the last wrong one; which bytes were wrong, the last one lowest
         field = 0  # which byte of an x86-64 field the next one is, from 1; 0 if it is in none
         copied = piece + b"\0"

@@ -179,6 +179,13 @@ def test_a_pipe_is_hashed_to_its_end(sample: Builder) -> None:
         assert source.sha256 == Digest.of(data)
 
 
+def test_reads_of_a_pipe_wait() -> None:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    with closing(InterruptiblePipe.opened(read)), os.fdopen(write, "wb"):
+        assert os.get_blocking(read)
+
+
 def test_a_frame_of_a_file_is_looked_at_if_it_is_small_enough(path: Path) -> None:
     with closing(open_frames(str(path))) as source:
         assert isinstance(source, FileFrameReader)

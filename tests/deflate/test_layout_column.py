@@ -85,6 +85,7 @@ def test_records_come_back(records: list[Record], size: int) -> None:
         b"\x23\x81\x80\x40",  # header over 1 MiB
         b"\x63\x81\x80\x04",  # tail over 64 KiB
         b"\x01\xff\xff\xff\xff\xff\x01",  # number over 35 bits
+        b"\x01\x81\x80\x80\x80\x80\x00" + bytes(9),  # a small number in six bytes
         b"\x11\x02\x01\x02",  # long match after the end
         b"\x11\x02\x03\x00\x00\x00",  # more long matches than tokens
         b"\x02\x00\x1e\x00\x00" + bytes(400),  # 287 literals

@@ -52,6 +52,14 @@ def test_a_segment_that_claims_too_much_is_refused_unread() -> None:
         ColumnDecompressor(io.BytesIO(bytes(head))).segment()
 
 
+def test_a_segment_may_have_as_much_as_its_limits() -> None:
+    head = bytearray()
+    put(head, MAX_SEGMENT)
+    put(head, MAX_STORED)
+    with pytest.raises(FormatError, match="cut short"):
+        ColumnDecompressor(io.BytesIO(bytes(head) + bytes(COLUMNS - 1))).segment()
+
+
 def test_a_mixed_segment_that_claims_too_much_is_refused_unread() -> None:
     head = bytearray(COLUMNS)
     put(head, MAX_STORED + 1)

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airpatch.delta.decoder import copied_source, decode
+from airpatch.delta.columns import COLUMNS, CONTROL, LENGTHS, SOURCES, ColumnCompressor
+from airpatch.delta.decoder import CHUNK, MAGIC, copied_source, decode
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
+from airpatch.delta.varints import put, zigzag
 from airpatch.errors import FormatError, UsageError
 from tests.delta.support import ENTRIES, delta, noise, program, rebuild, tar
 
@@ -107,6 +109,38 @@ def test_what_decode_refuses_is_no_copy() -> None:
     with pytest.raises(FormatError):
         copied_source(io.BytesIO(data), [len(BASE)], len(BASE) - 1)
     assert copied(delta(b"", [b""]), [b""]) is None
+
+
+def by_hand(size: int, control: Sequence[int], lengths: Sequence[int] = (), sources: Sequence[int] = ()) -> bytes:
+    """A delta from one source of `size` bytes to a target of as many, of one segment with these numbers."""
+    out = bytearray(MAGIC)
+    for number in (size, 1, size):
+        put(out, number)
+    columns = [bytearray() for _ in range(COLUMNS)]
+    for column, numbers in ((CONTROL, control), (LENGTHS, lengths), (SOURCES, sources)):
+        for number in numbers:
+            put(columns[column], number)
+    return bytes(out) + b"".join(ColumnCompressor([3] * COLUMNS, size).segment(columns))
+
+
+@pytest.mark.parametrize(("begin", "number"), [(20_000, 0), (0, None)])
+def test_a_copy_is_told_from_all_groups(begin: int, number: int | None) -> None:
+    """Two groups of a cover each; the second one begins at `begin` of the source."""
+    data = by_hand(40_000, [2, 1, 0, 1, 0], [0, 20_000, 0, 20_000], [0, zigzag(begin - 20_000)])
+    assert rebuild(data, [BASE]) == BASE[:20_000] + BASE[begin : begin + 20_000]
+    assert copied(data, [BASE]) == number
+
+
+def test_a_segment_of_nothing_is_refused() -> None:
+    with pytest.raises(FormatError, match="without content"):
+        rebuild(by_hand(40_000, []), [BASE])
+
+
+def test_a_long_copy_comes_in_pieces() -> None:
+    source = noise(CHUNK, 2) + noise(CHUNK // 4, 3)
+    pieces = list(decode(io.BytesIO(delta(source, [source])), [source], len(source)))
+    assert b"".join(pieces) == source
+    assert len(pieces) > 1
 
 
 def test_no_long_time_is_spent_on_telling_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:

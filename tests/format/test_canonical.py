@@ -41,7 +41,7 @@ def test_unpacking_is_inverse_to_packing(value: object) -> None:
 
 @given(VALUES.filter(lambda value: depth(value) <= MAX_DEPTH), st.binary(min_size=1, max_size=3))
 def test_a_tail_is_refused(value: object, tail: bytes) -> None:
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError, match=f"it has {len(tail)} bytes after its end"):
         unpack(pack(value) + tail, "it")
 
 

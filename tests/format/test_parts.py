@@ -49,6 +49,28 @@ def test_parts_are_smaller_than_asked_for_and_hold_the_whole(size: int, log: int
         assert whole.payload(number) + header_size(whole, number) < limit
 
 
+def test_parts_are_as_large_as_their_limit_lets_them() -> None:
+    """Whatever the limit, no file reaches it, and from the least one on that has room for a chunk, there is a plan."""
+    sizes = []
+    for limit in range(64 << 10, (64 << 10) + LEAST_CHUNK + 100):
+        whole = plan_parts("a", 1 << 20, limit, 0)
+        sizes.append(whole.part_size // whole.chunk)
+        assert whole.payload(1) + header_size(whole, 1) < limit
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > sizes[0]
+    least = next(limit for limit in range(LEAST_CHUNK, 2 * LEAST_CHUNK) if _has_room(limit))
+    assert plan_parts("a", 1 << 16, least, 0).part_size == LEAST_CHUNK
+    assert plan_parts("a", 1 << 40, 1 << 34, 0).chunk == 256 << 10
+
+
+def _has_room(limit: int) -> bool:
+    try:
+        plan_parts("a", 1 << 16, limit, 0)
+    except FormatError:
+        return False
+    return True
+
+
 def test_headers_come_back() -> None:
     assert parse_header(emit_header(second(WHOLE))) == second(WHOLE)
     sums = bytes(SIZE * WHOLE.chunks(1))
@@ -84,7 +106,7 @@ def test_sums_must_cover_the_payload_and_agree() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "usable"), [("a", True), ("ä" * 127, True), ("ä" * 128, False), ("..", False), ("\n", False)]
+    ("name", "usable"), [("a", True), ("ä" * 127, True), ("ä" * 128, False), (".", False), ("..", False), ("\n", False)]
 )
 def test_names_of_files(name: str, usable: bool) -> None:
     assert is_file_name(name) is usable

@@ -92,6 +92,17 @@ def test_work_that_gives_few_links_is_bounded(monkeypatch: pytest.MonkeyPatch) -
         links_of(builder)
 
 
+def test_what_an_index_lists_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two manifests, each with a config and a layer, and the index that lists both."""
+    builder = Builder()
+    builder.tag("a:r1", builder.index([builder.picture([b"x"]), builder.picture([b"y"])]))
+    monkeypatch.setattr(registry, "MAX_ENTRIES", 2 * 3 + 3)
+    assert links_of(builder)
+    monkeypatch.setattr(registry, "MAX_ENTRIES", 2 * 3 + 2)
+    with pytest.raises(FormatError, match="entries"):
+        links_of(builder)
+
+
 def test_each_link_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Digest] = []
     layer_link = registry.layer_link

@@ -83,6 +83,14 @@ def test_sizes_at_limits(pack: Pack, size: int) -> None:
     assert zstd.decompress(frame) == content
 
 
+def test_headers_of_a_raw_frame_lie_where_they_are_said_to() -> None:
+    content = random.Random(1).randbytes(2 * BLOCK + 1)
+    frame = b"".join(zstd.raw_frame(memoryview(content)))
+    headers = zstd.raw_headers(len(content))
+    assert len(headers) == 4
+    assert all(frame[offset : offset + len(header)] == header for offset, header in headers)
+
+
 def test_raw_frames_cost_three_bytes_a_block() -> None:
     assert len(raw(os.urandom(3 * BLOCK))) == 9 + 3 * (3 + BLOCK) + 4
 
@@ -195,12 +203,20 @@ def test_adversary_44_checksum_missing_or_wrong() -> None:
         pytest.param(b"\0\0\0" * 1000 + b"\1\0\0", id="a thousand empty blocks"),
         pytest.param((300 << 3 | 0b101).to_bytes(3, "little") + bytes(300), id="a broken compressed block"),
         pytest.param((299 << 3 | 1).to_bytes(3, "little") + b"x" * 299, id="shorter than it declares"),
+        pytest.param((300 << 3).to_bytes(3, "little") + b"x" * 300, id="no last block"),
         pytest.param((301 << 3 | 1).to_bytes(3, "little") + b"x" * 301, id="longer than it declares"),
     ],
 )
 def test_adversary_44_blocks(blocks: bytes) -> None:
     checksum = zstd.checksum(b"x" * 300).to_bytes(4, "little")
     is_refused(header(0b10_1_00_1_00, struct.pack("<I", 300)) + blocks + checksum, 300)
+
+
+def test_a_frame_that_ends_between_two_blocks_is_refused() -> None:
+    frame = raw(b"x" * 2 * BLOCK)
+    second = zstd.raw_offset(BLOCK) - 3
+    for end in range(second, second + 4):
+        is_refused(frame[:end], 2 * BLOCK)
 
 
 def test_empty_blocks_are_read_within_a_budget() -> None:

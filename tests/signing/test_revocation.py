@@ -45,6 +45,14 @@ def test_certificates_are_revoked_by_serial_and_id(spec: str, keys: dict[str, Pa
     assert not parse(krl(tmp_path, "-s", other, tmp_path / "spec")).holds_certificate(certificate)
 
 
+@pytest.mark.parametrize("serial", [1, 0])
+def test_a_serial_of_0_is_none(serial: int, keys: dict[str, Path], tmp_path: Path) -> None:
+    certificate = certificates.parse(certify(keys, "ed25519", tmp_path, "-n", "alice", "-z", str(serial)))
+    (tmp_path / "spec").write_text("serial: 1\n")
+    revoked = parse(krl(tmp_path, "-s", f"{keys['authority']}.pub", tmp_path / "spec"))
+    assert revoked.holds_certificate(certificate) is (serial != 0)
+
+
 @pytest.mark.parametrize("name", ["ed25519", "authority"])
 def test_a_certificate_falls_with_its_key_and_its_authority(name: str, keys: dict[str, Path], tmp_path: Path) -> None:
     certificate = certificates.parse(certify(keys, "ed25519", tmp_path, "-n", "alice"))

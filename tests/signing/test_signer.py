@@ -120,6 +120,7 @@ def test_a_key_that_is_not_there(tmp_path: Path) -> None:
         (b"\0\0\0\5\x0e\0\0", "closed the connection"),
         (b"\xff\xff\xff\xff", "answer is malformed"),
         (b"\0\0\0\1\5", "does it hold the key"),
+        (b"\0\0\0\6\x0e\0\0\0\0!", "bytes after its end"),
     ],
 )
 def test_an_agent_that_answers_something_else(

@@ -112,6 +112,10 @@ def _missing_data(root: Path, gathered: Gathered) -> None:
     (root / registry.blob_path(web(gathered)[1].blobs[1].digest)).unlink()
 
 
+def _missing_manifest(root: Path, gathered: Gathered) -> None:
+    (root / registry.blob_path(web(gathered)[0])).unlink()
+
+
 def _blob_is_a_folder(root: Path, gathered: Gathered) -> None:
     path = root / registry.blob_path(web(gathered)[1].blobs[1].digest)
     path.unlink()
@@ -268,8 +272,11 @@ WRONG: dict[Damage, str] = {
     _renamed_receipt: "is not the receipt of the release that it is named after",
     _damaged_history: "history: line 1 is not JSON",
     _wrong_signature: "signature-1: content is not sha256:",
+    _missing_blob: "tags and links lead to; apply its bundle again: infra/extra/deep/tools:r1 and 4 more images: ",
+    _missing_data: "release r1, which is current, lacks 1 blob of 334 kB that tags and links lead to; apply its bundle",
+    _missing_manifest: " that tags and links lead to; apply its bundle again: shop/web:r1: ",
 }
-"""Bytes without their digest."""
+"""Bytes without their digest, and blobs that are promised."""
 UNCHECKED: dict[Damage, str] = {
     _blob_is_a_folder: "is not a regular file",
     _blob_is_a_link: "is not a regular file",
@@ -277,10 +284,8 @@ UNCHECKED: dict[Damage, str] = {
 }
 """What keeps airpatch from looking."""
 REMARKED: dict[Damage, str] = {
-    _missing_blob: "release r1, which is current, lacks 1 blob of",
     _missing_receipt: "is missing, the receipt of the current release",
     _missing_signature: "signature-1: is missing",
-    _missing_data: "/data: is missing",
     _odd_file: "sha256/tmp: does not belong there",
     _odd_digest: "sha256/ab/cd: does not belong there",
     _odd_algorithm: "sha512: does not belong there",
@@ -322,7 +327,34 @@ def test_what_the_current_release_lacks_is_told_with_the_way_out(
     damage(root, gathered)
     verified = verify(root)
     assert verified.incomplete == ("r1",)
-    assert any(INCOMPLETE[damage] in note for note in verified.notes), verified.notes
+    told = (*verified.findings, *verified.notes)
+    assert any(INCOMPLETE[damage] in line for line in told), told
+
+
+@pytest.mark.parametrize("deleted", ["tag", "revision", "layer"])
+def test_a_blob_that_was_deleted_with_a_link_to_it_is_a_remark(deleted: str, root: Path, gathered: Gathered) -> None:
+    """As registries and garbage collections leave it; what nobody deleted is damage."""
+    digest, manifest = web(gathered)
+    own = {blob.digest for blob in manifest.blobs}.difference(
+        *(
+            {blob.digest for blob in parse_manifest(content).blobs}
+            for other, content in gathered.manifests.items()
+            if other != digest
+        )
+    )
+    lost = next(blob.digest for blob in manifest.blobs if blob.digest in own)
+    shutil.rmtree((root / registry.blob_path(lost)).parent)
+    assert verify(root).findings != ()
+    link = {
+        "tag": registry.tag_link(WEB, digest),
+        "revision": registry.revision_link(WEB.repository, digest),
+        "layer": registry.layer_link(WEB.repository, lost),
+    }[deleted]
+    (root / link.path).unlink()
+    verified = verify(root)
+    assert verified.findings == ()
+    assert verified.incomplete == ("r1",)
+    assert any("release r1, which is current, lacks 1 blob" in note for note in verified.notes)
 
 
 @pytest.mark.parametrize("damage", WRONG | UNCHECKED | REMARKED, ids=lambda damage: damage.__name__.strip("_"))

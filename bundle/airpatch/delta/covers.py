@@ -34,6 +34,8 @@ _MAX_MATCHES = 1 << 12  # of a tile: so many, the longest, are looked around
 _NEAR = 1 << 12  # bytes around a match that are worth a fine look
 _SMALL = 1 << 22  # bytes of sources that are aligned with as a whole where there is no better hint
 _MIN_MATCH = 64
+_NAME = 100  # bytes of a header that begin a member's path
+_REWRITTEN = 24  # bytes in which the header of a member may differ that is not looked at more closely
 _MIN_COVER = 8  # bytes: shorter ones cost more than literals, and a delta may not have too many instructions
 _FILES = 8  # entries of the index of anchors, of 8 bytes, for each file of the sources that is known, of 48 bytes
 
@@ -58,7 +60,7 @@ class Unit:
     start: int
     end: int
     covers: list[Cover]
-    exact: bool = False  # each cover is equal byte by byte
+    exact: bool = False  # each cover is equal byte by byte, but for headers of members
     program: Program | None = None
 
 
@@ -141,6 +143,7 @@ class Planner:
         first = 0
         begin = tiles[0].start  # of the run of tiles that matches cover completely
         clean: list[Cover] = []
+        following = 0  # the source position where the last cover would go on
         for tile in tiles:
             while first < len(matches) and matches[first][0] + matches[first][2] <= tile.start:
                 first += 1
@@ -151,15 +154,46 @@ class Planner:
             if sum(length for _, _, length in inside) == tile.end - tile.start:
                 for cover in inside:
                     self._append(clean, cover)
+                following = _end(clean)
+                continue
+            untouched = self._untouched(target, tile, following)
+            if untouched is not None:
+                self._append(clean, untouched)
+                following = _end(clean)
                 continue
             if begin < tile.start:
                 yield Unit(begin, tile.start, clean, exact=True)
                 clean = []
             begin = tile.end
-            yield self._refine(target, tile, inside, matches[max(first - 1, 0) : last + 1])
+            unit = self._refine(target, tile, inside, matches[max(first - 1, 0) : last + 1])
+            following = _end(unit.covers)
+            yield unit
             self._release_pages()
         if begin < tiles[-1].end:
             yield Unit(begin, tiles[-1].end, clean, exact=True)
+
+    def _untouched(self, target: memoryview, tile: Tile, following: int) -> Cover | None:
+        """Return the older version of a member as a cover, if its content is the same and its header nearly so: a file
+        that was written again, at another time.
+
+        Of what has no content, that is the member at the position `following`, if it has the same path.
+        """
+        member, size = tile.member, tile.end - tile.start
+        if member is None or (tile.start, tile.end) != (member.start, member.end):
+            return None
+        old = self._olds.of_path(member.path)
+        position = following if old is None else old.start
+        source = self._space.slice(position, size)
+        if source is None or (old is not None and size != old.end - old.start):
+            return None
+        new, header = target[tile.start : tile.end], member.content - tile.start
+        if old is None and (member.size or new[:_NAME] != source[:_NAME]):
+            return None
+        if unequal(new[:header], source[:header], _REWRITTEN) > _REWRITTEN:
+            return None
+        parts = (slice(at, at + _COMPARED) for at in range(header, size, _COMPARED))
+        same = all(bytes(new[part]) == bytes(source[part]) for part in parts)
+        return (tile.start, position, size) if same else None
 
     def _refine(self, target: memoryview, tile: Tile, inside: list[Cover], near: list[Cover]) -> Unit:
         """Align a tile with what resembles it: its old version, and what surrounds matches inside or near it.
@@ -293,6 +327,11 @@ class Planner:
                     covers[-1] = whole
                     return
         covers.append(cover)
+
+
+def _end(covers: Sequence[Cover]) -> int:
+    """Return the source position where the last cover would go on."""
+    return covers[-1][1] + covers[-1][2] if covers else 0
 
 
 def _tiles(target: memoryview, found: Iterable[TarMember]) -> Iterator[Tile]:

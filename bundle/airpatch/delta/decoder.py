@@ -18,6 +18,7 @@ from airpatch.delta.modes import PLAIN, kind
 from airpatch.delta.predict import MAX_COVER
 from airpatch.delta.references import LEARN, PREDICT, Memory
 from airpatch.delta.source_space import Buffer, Space
+from airpatch.delta.tar_headers import CHECKSUM, TarHeaders, find_headers
 from airpatch.errors import FormatError
 
 MAGIC = b"APD\x01"  # the last byte is the version
@@ -122,6 +123,7 @@ class _State:
         self.space = space
         self.see = see
         self.memory = Memory()
+        self.headers = TarHeaders()
         self.size = size
         self.offset = 0
         self.where: AddressMap | None = None  # of the group that is carried out
@@ -192,7 +194,7 @@ class _OpenSegment:
                             yield bytes(out)
                             out.clear()
                         piece = state.space.ahead(position + start, min(length - start, CHUNK))
-                        out += self._corrected(piece, PLAIN, cover, start)
+                        out += self._copied(piece, cover, start)
                 state.follows = position + length
             state.offset = offset + length
             if len(out) >= CHUNK:
@@ -256,21 +258,50 @@ class _OpenSegment:
         self._literals = self._literals[size:]
         return literal
 
+    def _copied(self, source: memoryview, cover: _Cover, start: int) -> memoryview | bytearray:
+        """Return a piece of a copy without prediction, from `start` on, as it should be. It is the same as `source`."""
+        headers = find_headers(source)
+        if not headers:
+            return self._corrected(source, PLAIN, cover, start)
+        known, copy = self._state.headers, bytearray(source)
+        if self._is_right(PLAIN, source):
+            known.foretell(source, copy, copy, headers)
+            return copy
+        piece, at = memoryview(copy), 0
+        for header in headers:
+            known.foretell_time(source, copy, header)
+            self._correct_part(piece[at : header + CHECKSUM], cover, start + at)
+            known.foretell_checksum(source, copy, copy, header)
+            at = header + CHECKSUM
+        self._correct_part(piece[at:], cover, start + at)
+        return copy
+
+    def _correct_part(self, part: memoryview, cover: _Cover, start: int) -> None:
+        if not self._is_right(PLAIN, part):
+            self._correct(part, PLAIN, cover, start)
+
     def _corrected(
         self, piece: memoryview | bytearray, mode: int, cover: _Cover, start: int = 0
     ) -> memoryview | bytearray:
         """Return a copy as it should be: that of the `cover`, or of a piece of it from `start` on."""
-        if self._mixed is not None:
-            if self._mixed.is_right(False, kind(mode), piece):
-                return piece
-            copy = piece if isinstance(piece, bytearray) else bytearray(piece)
-            self._state.spend_mixed(self._mixed.correct(copy, b"", kind(mode), self._landing(cover) + start))
-            return copy
-        if self._differences.skip_right(len(piece)):
+        if self._is_right(mode, piece):
             return piece
         copy = piece if isinstance(piece, bytearray) else bytearray(piece)
-        self._differences.apply(copy)
+        self._correct(copy, mode, cover, start)
         return copy
+
+    def _is_right(self, mode: int, piece: memoryview | bytearray) -> bool:
+        if self._mixed is not None:
+            is_right: bool = self._mixed.is_right(False, kind(mode), piece)
+            return is_right
+        return self._differences.skip_right(len(piece))
+
+    def _correct(self, copy: memoryview | bytearray, mode: int, cover: _Cover, start: int) -> None:
+        """Correct a copy in place, of the `cover` from `start` on."""
+        if self._mixed is not None:
+            self._state.spend_mixed(self._mixed.correct(copy, b"", kind(mode), self._landing(cover) + start))
+        else:
+            self._differences.apply(copy)
 
     def _landing(self, cover: _Cover) -> int:
         """Return the address of a cover in the target."""

@@ -36,6 +36,7 @@ from airpatch.delta.predict import MAX_COVER
 from airpatch.delta.programs import Program
 from airpatch.delta.references import LEARN, PREDICT, Memory
 from airpatch.delta.source_space import Buffer, Space
+from airpatch.delta.tar_headers import CHECKSUM, TarHeaders, find_headers
 from airpatch.errors import UsageError
 
 _FULL = 4 << 20  # bytes of columns that end a segment; one instruction more and the head of a group fit in
@@ -119,6 +120,7 @@ class _SegmentWriter:
         self._columns = [bytearray() for _ in range(COLUMNS)]
         self._differences = DifferenceWriter()
         self._memory = Memory()
+        self._headers = TarHeaders()
         self._expected = 0  # the source position where the last cover would go on
         self._carried: list[_Carried] = []  # instructions that the segment carries out
         self._unmixed = mixed
@@ -178,8 +180,23 @@ class _SegmentWriter:
             mode, source = chooser.choose(wanted, source, offset, step.position, program.mode(step.position))
             landing = chooser.landing(offset, step.position)
             self._columns[MODES].append(mode)
-        self._differences.add(wanted, source)
+        if mode == PLAIN:
+            self._add_copy(wanted, source)
+        else:
+            self._differences.add(wanted, source)
         return _Carried(step, kind(mode), landing)
+
+    def _add_copy(self, wanted: memoryview, source: memoryview) -> None:
+        """Append what a copy without prediction lacks, but for what is foretold of tar headers in it."""
+        for start in range(0, len(source), CHUNK):
+            target, copied = wanted[start : start + CHUNK], source[start : start + CHUNK]
+            headers = find_headers(copied)
+            if headers:
+                copy = bytearray(copied)
+                self._headers.foretell(copied, target, copy, headers)
+                self._differences.add(target, copy)
+            else:
+                self._differences.add(target, copied)
 
     def flush(self) -> Iterator[bytes]:
         """End the segment; yield its bytes."""
@@ -233,9 +250,16 @@ class _SegmentWriter:
                 is_right = copied.skip_right(len(wanted))
                 self._mixed.is_right(is_right, each.kind, wanted)
                 if not is_right:
-                    copy = bytearray(wanted)
-                    copied.apply(copy)
-                    self._mixed.correct(copy, wanted, each.kind, each.landing + start)
+                    source = self._source(step)[start : start + CHUNK]
+                    for at, end in _parts(source, each.kind):
+                        part = wanted[at:end]
+                        if len(part) < len(wanted):
+                            is_right = copied.skip_right(len(part))
+                            self._mixed.is_right(is_right, each.kind, part)
+                        if not is_right:
+                            copy = bytearray(part)
+                            copied.apply(copy)
+                            self._mixed.correct(copy, part, each.kind, each.landing + start + at)
                 passed += len(wanted)
                 if passed > _PASSED:
                     passed = 0
@@ -248,6 +272,15 @@ class _SegmentWriter:
             self._unmixed = 0
             return b""
         return stored
+
+
+def _parts(source: memoryview, kind: int) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of the parts of a copy that are right or not each by itself."""
+    at = 0
+    for header in find_headers(source) if kind == PLAIN else ():
+        yield at, header + CHECKSUM
+        at = header + CHECKSUM
+    yield at, len(source)
 
 
 def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Instruction]:

@@ -94,6 +94,11 @@ class Olds:
         best = max(found, key=lambda number: (found[number], -number), default=None)
         return self._old(best) if best is not None and found[best] else None
 
+    def of_path(self, path: bytes) -> Old | None:
+        """Return the first file of the same path."""
+        number = next(_with_key(self._exact, _key(_plain(path))), None)
+        return None if number is None else self._old(number)
+
     def _old(self, number: int) -> Old:
         return Old(self._starts[number], self._contents[number], self._sizes[number], self._ends[number])
 

@@ -34,6 +34,6 @@ def sealed_size(prefix: bytes, magic: bytes, limit: int, what: str) -> int:
 
 def unseal(content: bytes, what: str) -> object:
     """Return the value of a whole head. Raises FormatError if it is damaged; the caller compares with `seal`."""
-    if len(content) < PREFIX + SIZE or hashlib.sha256(content[:-SIZE]).digest() != content[-SIZE:]:
+    if hashlib.sha256(content[:-SIZE]).digest() != content[-SIZE:]:
         raise FormatError(f"{what} that is damaged at its beginning")
     return canonical.unpack(content[PREFIX:-SIZE], what)

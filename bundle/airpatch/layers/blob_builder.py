@@ -62,6 +62,7 @@ from airpatch.views.expand import expand, largest_view
 from airpatch.views.fold import fold
 
 _LOG = logger(__name__)
+_REFUSALS = (FormatError, IntegrityError, SourceError)
 _STRIDE = 128 << 10
 """Bytes of a layer that are compressed between two moves of the progress: 10 ms of a slow encoder."""
 
@@ -90,9 +91,10 @@ class BlobBuilder:
         """Make the blob of `step` from its layer patch; `advance` receives the work done. Raises as `rebuild_blobs`."""
         try:
             self._build(step, patch, output, advance)
-        except (FormatError, IntegrityError, SourceError) as error:
+        except _REFUSALS as error:
             self._blame_sources(step)
-            raise type(error)(f"layer patch of {step.digest}: {error.message}", error.findings) from None
+            refusal = next(kind for kind in _REFUSALS if isinstance(error, kind))  # codecs have classes of their own
+            raise refusal(f"layer patch of {step.digest}: {error.message}", error.findings) from None
         finally:
             for source in step.sources:
                 self._uncompressed.give_back(source)

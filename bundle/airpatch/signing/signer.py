@@ -116,10 +116,13 @@ def _sign_with_agent(path: str, public_key: bytes, data: bytes) -> bytes:
             answer = WireReader(_receive(agent, size), "the agent's answer")
     except OSError as error:
         raise TrustError(f"the agent cannot be reached: {error.strerror or error}") from None
-    if answer.number(1) != _SIGN_RESPONSE:
-        raise TrustError("the agent refused to sign: does it hold the key? (ssh-add -L lists its keys)")
-    blob = answer.string()
-    answer.end()
+    try:
+        if answer.number(1) != _SIGN_RESPONSE:
+            raise TrustError("the agent refused to sign: does it hold the key? (ssh-add -L lists its keys)")
+        blob = answer.string()
+        answer.end()
+    except FormatError as error:
+        raise TrustError(error.message) from None
     return blob
 
 

@@ -1,6 +1,7 @@
 """Checks everything on a root, whoever put it there, and lists everything that is wrong. Reads only.
 
-Findings are bytes without their digest: a blob, a link, a receipt or a signature that is not what its place says.
+Findings are bytes without their digest: a blob, a link, a receipt or a signature that is not what its place says; and
+blobs of the current release that are not there, though its tags and all links lead to them.
 Obstacles are what could not be checked: an unreadable file, a symbolic link. Everything else is a remark: what the
 current release needs but lacks, since others may delete it; what registries accept but airpatch does not know; what
 deletions, garbage collections and caches leave behind; names that do not belong there; tags that were pushed since; an

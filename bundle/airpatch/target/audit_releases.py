@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from airpatch import limits
+from airpatch.errors import AirpatchError
 from airpatch.format import registry
 from airpatch.format.layout import RELEASES
 from airpatch.format.receipts import Receipt, parse_receipt
-from airpatch.format.registry import Stage
+from airpatch.format.registry import Link, Stage
 from airpatch.model.digest import Digest
 from airpatch.model.lacking import SCREEN, lacking_by_image
 from airpatch.model.manifest import parse_manifest
@@ -80,9 +82,10 @@ class AuditedReleases:
                     self._judge_signature(path, problem)
         missing = {blob.digest: blob.size for blob in release.blobs if blob.digest not in self._blobs.sizes}
         if missing and is_current:
-            lines = lacking_by_image(release.images, self._blobs.manifests_of(release), missing)
-            what = f"{count(len(missing), 'blob')} of {megabytes(sum(missing.values()))}"
-            self._lack(release, what, lines)
+            promised = self._promised(release, missing)
+            self._lack_blobs(release, promised, " that tags and links lead to", self._report.findings)
+            others = {digest: size for digest, size in missing.items() if digest not in promised}
+            self._lack_blobs(release, others, "", self._report.notes)
         elif missing:
             self._report.notes.append(
                 f"release {release.name} cannot be rolled back to: {len(missing)} of its blobs {are(len(missing))} gone"
@@ -110,10 +113,50 @@ class AuditedReleases:
     def _judge_signature(self, path: str, problem: str) -> None:
         (self._report.find if problem.startswith("content") else self._report.remark)(path, problem)
 
-    def _lack(self, release: Release, what: str, lines: Sequence[str]) -> None:
-        """Report that the current `release` is incomplete."""
-        self.incomplete.append(release.name)
-        self._report.notes.append(
+    def _promised(self, release: Release, missing: Mapping[Digest, int]) -> dict[Digest, int]:
+        """Return those of the blobs `missing`, with their sizes, to which a tag of `release` leads by links that are
+        all in place.
+
+        No deletion through a registry leaves that, and no garbage collection: whoever pulls the tag gets an error.
+        """
+        manifests = self._blobs.manifests_of(release)
+        found: set[Digest] = set()
+        for image in release.images:
+            repository = image.name.repository
+            pending = [image.manifest] if self._has(registry.tag_link(image.name, image.manifest)) else []
+            while pending:
+                digest = pending.pop()
+                if not self._has(registry.revision_link(repository, digest)):
+                    continue
+                found.add(digest)
+                if (manifest := manifests.get(digest)) is not None:
+                    pending += [child.digest for child in manifest.manifests]
+                    blobs = {blob.digest for blob in manifest.blobs if blob.digest in missing}
+                    found |= {blob for blob in blobs if self._has(registry.layer_link(repository, blob))}
+        return {digest: size for digest, size in missing.items() if digest in found and self._is_absent(digest)}
+
+    def _has(self, link: Link) -> bool:
+        with suppress(AirpatchError):
+            return not links_to_write(self._root, [link])
+        return False
+
+    def _is_absent(self, digest: Digest) -> bool:
+        """Return whether nothing is in the place of the blob, not even what cannot be read."""
+        with suppress(AirpatchError):
+            return self._root.size(registry.blob_path(digest)) is None
+        return False
+
+    def _lack_blobs(self, release: Release, sizes: Mapping[Digest, int], of_which: str, noted: list[str]) -> None:
+        if sizes:
+            lines = lacking_by_image(release.images, self._blobs.manifests_of(release), sizes)
+            what = f"{count(len(sizes), 'blob')} of {megabytes(sum(sizes.values()))}{of_which}"
+            self._lack(release, what, lines, noted)
+
+    def _lack(self, release: Release, what: str, lines: Sequence[str], noted: list[str]) -> None:
+        """Report that the current `release` is incomplete, among the findings or notes in `noted`."""
+        if release.name not in self.incomplete:
+            self.incomplete.append(release.name)
+        noted.append(
             f"release {release.name}, which is current, lacks {what}; apply its bundle again: {'; '.join(lines)}"
         )
 
@@ -126,6 +169,7 @@ class AuditedReleases:
         if lost:
             places = sorted({path.partition("/_")[0].removeprefix(f"{registry.REPOSITORIES}/") for path in lost})
             more = [f"and {len(places) - SCREEN} more"] if len(places) > SCREEN else []
-            self._lack(release, f"{count(len(lost), 'link')} of layers and manifests", [*places[:SCREEN], *more])
+            what = f"{count(len(lost), 'link')} of layers and manifests"
+            self._lack(release, what, [*places[:SCREEN], *more], self._report.notes)
         if moved := sum(link.stage is Stage.TAG for link in wanted):
             self._report.notes.append(f"release {release.name}: {count(moved, 'tag')} moved or deleted since")

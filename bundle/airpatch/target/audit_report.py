@@ -1,6 +1,7 @@
 """What an audit of a root has found so far, and the looks at its folders that find what does not belong there.
 
-Findings are bytes without their digest, obstacles what could not be checked, notes all else (see `audit`).
+Findings are bytes without their digest and blobs that links promise, obstacles what could not be checked, notes all
+else (see `audit`).
 """
 
 from __future__ import annotations
