@@ -523,6 +523,12 @@ def test_links_that_were_deleted_are_counted(root: Path, gathered: Gathered) -> 
     assert any("2 folders without a link, as a deletion" in note for note in verify(root).notes)
 
 
+def test_a_tag_that_leads_to_no_text_is_found(root: Path, gathered: Gathered) -> None:
+    (root / registry.tag_link(WEB, web(gathered)[0]).path).write_bytes(b"\xff" * 71)
+    (finding,) = verify(root).findings
+    assert "shop/web/_manifests/tags/r1/current/link" in finding
+
+
 def test_receipts_under_other_names_do_not_hide_the_rest(root: Path) -> None:
     releases = root / ".airpatch/releases"
     (receipt,) = releases.iterdir()
