@@ -263,6 +263,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="for each kind")
     arguments = parser.parse_args()
+    if unknown := ", ".join(each for each in arguments.kinds if each not in KINDS):
+        parser.error(f"no such kind: {unknown} (there are {', '.join(KINDS)})")
     return int(sum(run(kind, arguments.cases, arguments.seed, arguments.seconds) for kind in arguments.kinds) > 0)
 
 
