@@ -106,6 +106,7 @@ COMPILED: list[str] = [
     "airpatch.sketches.sketch_index",
     "airpatch.views.class_constants",
     "airpatch.views.class_files",
+    "airpatch.views.perfect_hash",
 ]
 
 

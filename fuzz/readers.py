@@ -32,9 +32,11 @@ from airpatch.views.choose import Views
 from airpatch.views.description import emit_view, parse_view
 from airpatch.views.expand import expand
 from airpatch.views.fold import fold
+from airpatch.views.jimage_index import hashed
 from fixtures.delta.by_hand import one_check
 from fixtures.delta.generate import bad, good
 from fixtures.java_class import whole
+from fixtures.jimage import RESOURCES, view_of
 from fixtures.json_cases import json_cases
 from fixtures.vector_signatures import signature
 from fuzz.deflate import mutated
@@ -139,6 +141,7 @@ def _nested() -> Iterator[tuple[bytes, bytes, Views]]:
         lambda held: gz(held) + b"behind",
         lambda held: elf({".debug_info": held}),
         lambda held: archive({"a.class": whole([held.decode()])}),
+        lambda held: hashed(view_of((*RESOURCES, ("", "", held.decode(), "", 0, 7)))),
     ]
     for make in makers:
         yield make(old), make(new), views_of(make(new), make(old))
@@ -260,6 +263,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="for each kind")
     arguments = parser.parse_args()
+    if unknown := ", ".join(each for each in arguments.kinds if each not in KINDS):
+        parser.error(f"no such kind: {unknown} (there are {', '.join(KINDS)})")
     return int(sum(run(kind, arguments.cases, arguments.seed, arguments.seconds) for kind in arguments.kinds) > 0)
 
 

@@ -23,8 +23,10 @@ from airpatch.views.choose import choose
 from airpatch.views.description import emit_view, parse_view
 from airpatch.views.expand import expand
 from airpatch.views.fold import fold
+from airpatch.views.jimage_index import hashed
 from airpatch.views.prove import Prover
 from fixtures.java_class import whole
+from fixtures.jimage import RESOURCES, view_of
 from fuzz.delta import mutate
 
 LIMIT = 1 << 20
@@ -122,7 +124,15 @@ def class_file(chance: random.Random, _: int) -> bytes:
     return whole(more, chance.choice((10, 11)))
 
 
-_KINDS: tuple[Make, ...] = (gzipped, zipped, tarred, program, class_file)
+def modules(chance: random.Random, _: int) -> bytes:
+    some = chance.sample(RESOURCES, chance.randrange(len(RESOURCES)))
+    try:
+        return hashed(view_of(some, chance.choice((0, 1)))) + class_file(chance, 0)
+    except FormatError:  # some names have no places in a table of just as many
+        return words(chance)
+
+
+_KINDS: tuple[Make, ...] = (gzipped, zipped, tarred, program, class_file, modules)
 
 
 def anything(chance: random.Random, depth: int) -> bytes:

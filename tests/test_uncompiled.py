@@ -16,7 +16,9 @@ PROJECT = Path(__file__).parent.parent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", ["deflate", "delta", "encoders", "sketches", "views/test_class_files.py"])
+@pytest.mark.parametrize(
+    "folder", ["deflate", "delta", "encoders", "sketches", "views/test_class_files.py", "views/test_jimage_index.py"]
+)
 def test_codecs_run_uncompiled(folder: str, tmp_path: Path) -> None:
     for name in ("bundle", "cli", "fixtures", "spec", "tests"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))

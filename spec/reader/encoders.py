@@ -17,6 +17,7 @@ FRAMINGS = (
     "zip-directory",
     "png-idat",
     "java-class",
+    "jimage-index",
 )
 ZLIB = r"zlib-([1-9])(?:-mem([1-79]))?"
 LIBZSTD = r"libzstd-{}\.{}\.{}-([1-9]|1[0-9])(-mt)?(-sized)?(-nosum)?".format(*zstandard.ZSTD_VERSION)

@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass, field
 
-from . import class_files, encoders
+from . import class_files, encoders, jimage_index
 from .cursor import Cursor
 from .errors import Unsupported, refusing, require
 
@@ -11,7 +11,7 @@ END, REST, SKIP = 0, 1, 2
 MAX_BUFFERED = MAX_CHUNK = 8388608
 MAX_STREAM = 1 << 30  # bytes that this reader holds of what a stream holds
 PASSING = ("zip-archive", "zip-directory")  # these have the bytes of the level around
-NOT_ENCODED = (*PASSING, "png-idat", "java-class")
+NOT_ENCODED = (*PASSING, "png-idat", "java-class", "jimage-index")
 
 
 @dataclass
@@ -75,6 +75,9 @@ def begin(framing: str, around: Level) -> Level:
         view, size = class_files.convert(around.peek(class_files.MAX_CLASS), False)
         around.take(size)
         return Level(framing, Cursor(view))
+    if framing == "jimage-index":
+        size = jimage_index.size_of(around.peek(28))[0]
+        return Level(framing, Cursor(jimage_index.expand(around.take(size))))
     head, place = b"", around.at
     if framing in ("zip-entry", "zip-streamed"):
         head = around.take(30)
@@ -154,6 +157,8 @@ def fold_level(framing: str, encoder: str, content: bytes, place: int, entries: 
         bodies = [b"IDAT" + content[at : at + size] for at in range(4, len(content), size)]
         sizes = [(len(body) - 4).to_bytes(4, "big") for body in bodies]
         return b"".join(n + one + zlib.crc32(one).to_bytes(4, "big") for n, one in zip(sizes, bodies, strict=True))
+    if framing == "jimage-index":
+        return jimage_index.fold(content)
     if framing == "java-class":
         made, size = class_files.convert(content, True)
         require(size == len(content) <= class_files.MAX_CLASS, "a class file of another size")

@@ -90,11 +90,13 @@ def test_parts_are_taken_as_the_bundle_is(command: str, place: Path, monkeypatch
         assert printed_of_parts == printed
 
 
-def test_all_parts_of_a_bundle_are_one_source(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_that_is_named_twice_is_one_source(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is one of which all parts are named: each stands for all."""
     monkeypatch.chdir(place)
-    run("create", *sorted(Path("parts/full").iterdir()), "-o", "out")
-    assert content(Path("out")) == content(Path("whole/full"))
-    Path("out").unlink()
+    for sources in (sorted(Path("parts/full").iterdir()), ["whole/full"] * 2):
+        run("create", *sources, "-o", "out")
+        assert content(Path("out")) == content(Path("whole/full"))
+        Path("out").unlink()
 
 
 def test_parts_are_not_signed_but_the_bundle(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

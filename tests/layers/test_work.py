@@ -19,12 +19,25 @@ from airpatch.encoders.zstd_layout import build, emit_part
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import FormatError
 from airpatch.layers.frames import split
-from airpatch.layers.recipe import Corrected, Frames, Plain, Replica, ViewSizes
+from airpatch.layers.recipe import Corrected, Frames, Plain, Replay, Replica, ViewSizes
 from airpatch.model.digest import Digest
 from airpatch.views import prove
 from airpatch.views.description import END, FIRST_CODING, Coding, View, emit_view
 from tests.delta.support import delta
-from tests.layers.support import GZIP_HEADER, Patches, carry_out, flushed, framed, handmade, layer, replayed, replica
+from tests.layers.support import (
+    GZIP_HEADER,
+    Patches,
+    carry_out,
+    changed,
+    diff,
+    flushed,
+    framed,
+    handmade,
+    layer,
+    methods,
+    replayed,
+    replica,
+)
 
 ZOPFLI = "zopfli-1.0.3-15"
 TWO_LETTERS = bytes(random.Random(1).choices(b"ab", k=20_000))
@@ -127,6 +140,20 @@ def test_each_part_of_zstd_frames_is_counted() -> None:
     sections = [delta(TWO_LETTERS, [TWO_LETTERS]), delta(layout, []), delta(rest, [])]
     patches = handmade(file, Frames(ZSTD, ()), sections, {TWO_LETTERS: TWO_LETTERS}, len(TWO_LETTERS))
     need(sum(told), patches, TWO_LETTERS)
+
+
+def test_a_sender_takes_another_way_where_a_host_would_refuse() -> None:
+    encode = replica("zlib-9")
+    old = layer(1, 2, size=20_000)
+    new, blobs = changed(old), {Digest.of(encode(old)): encode(old)}
+    usual = diff([encode(new)], [encode(old)])
+    assert [type(method) for method in methods(usual)] == [Replica]
+    with most_steps(1000):
+        other = diff([encode(new)], [encode(old)])
+        assert [type(method) for method in methods(other)] == [Replay]
+        assert list(carry_out(other, blobs).values()) == [encode(new)]
+        with pytest.raises(FormatError, match="--limit search"):
+            carry_out(usual, blobs)
 
 
 @pytest.mark.parametrize("encoder", ["pgzip/klauspost-1.18.2-9", "pigz-9", "pigz-9-rsyncable"])

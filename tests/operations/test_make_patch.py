@@ -123,7 +123,7 @@ def test_what_holds_no_blobs_is_no_content(place: Path, tmp_path: Path) -> None:
 
 def test_several_bases_that_differ_are_told_with_what_each_costs(place: Path, tmp_path: Path) -> None:
     warnings = made_of_web(place, tmp_path, "r1", "r2").warnings
-    assert any("MB for r1, 0.0 MB for r2" in text and "chain" in text for text in warnings)
+    assert any("kB for r1, 0 B for r2" in text and "chain" in text for text in warnings)
 
 
 def test_a_guessed_name_is_told(place: Path, tmp_path: Path) -> None:

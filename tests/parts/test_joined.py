@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import airpatch
 from airpatch import errors
+from airpatch.blobs.room import Room
+from airpatch.operations import split_file
 from airpatch.parts.gathering import gather_parts, group_parts
 from airpatch.parts.joined import JoinedParts
 from tests.parts.support import flip, run_trial
@@ -83,6 +85,15 @@ def test_without_the_extra_the_line_that_installs_it_is_said(folder: Path, monke
     with pytest.raises(errors.UsageError, match=r"pip install 'airpatch\[parity\]'"):
         airpatch.split(folder.parent / "file", folder.parent / "more", size=64 << 10, parity=1)
     assert list((folder.parent / "more").iterdir()) == []
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(split_file, "room_at", lambda _: Room(255_999, None))
+    with pytest.raises(errors.TargetError, match=r"out: 256,000 bytes are needed and 255,999 are free"):
+        airpatch.join(folder, folder.parent / "out")
+    assert not (folder.parent / "out").exists()
 
 
 def test_parts_of_several_files_are_told_apart(folder: Path, tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ def test_files_that_stand_out_and_those_that_do_not() -> None:
     ]
 
 
+@pytest.mark.parametrize("small", ["run", "etc/run"])
+def test_a_single_file_that_does_not_stand_out_is_named_all_the_same(small: str) -> None:
+    shares = [file("opt/large", 400), file(small, 2)]
+    assert f"0.2 % of this patch is {small} in shop/web:r2, which has changed" in texts(shares, ReleaseChanges())
+
+
 def test_files_within_files_are_named_as_the_map_names_them() -> None:
     shares = [file("opt/a.jar!x/B.class", 400), *(file(f"opt/b.jar!{number}", 10) for number in range(30))]
     assert texts(shares, ReleaseChanges())[:2] == [

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.errors import FormatError
-from airpatch.views.class_constants import CutShort
 from airpatch.views.class_files import MAX_CLASS, class_size, labelled, numbered
+from airpatch.views.cut_short import CutShort
 from airpatch.views.description import END, FIRST_CODING, Coding, View
 from airpatch.views.expand import expand
 from airpatch.views.fold import fold

@@ -131,12 +131,15 @@ def _open_each(
 
 
 def named_once(names: Sequence[str]) -> list[str]:
-    """`names`, of whatever kind, without the parts for which another that was named before stands: those beside it."""
-    if not any(begins_with(Path(name), magics.PART) for name in names):
-        return list(names)
+    """`names`, of whatever kind, without those that were named before, and without the parts for which another that
+    was named before stands: those beside it.
+    """
+    different = list(dict.fromkeys(names))
+    if not any(begins_with(Path(name), magics.PART) for name in different):
+        return different
     from airpatch.parts.gathering import drop_repeated
 
-    return drop_repeated(names)
+    return drop_repeated(different)
 
 
 def joined_frames(joined: JoinedParts, ask: Ask | None, *, hashed: bool = False) -> FrameReader:

@@ -144,8 +144,8 @@ class ColumnDecompressor:
             return b""
         frame = self._frames[number]
         data = self.exactly(stored)
-        if data and not _is_whole(data, is_first=frame is None):
-            raise FormatError(f"delta: column {NAMES[number]} is not flushed at the end of a segment")
+        if data and not _goes_on(data, is_first=frame is None):
+            raise FormatError(f"delta: column {NAMES[number]} is not whole blocks of a frame that goes on")
         if frame is None:
             frame = zstandard.ZstdDecompressor(max_window_size=1 << WINDOW_LOGS[number]).decompressobj()
             self._frames[number] = frame
@@ -155,15 +155,16 @@ class ColumnDecompressor:
                 out += frame.decompress(data[start : start + _SLICE])
             except zstandard.ZstdError as error:
                 raise FormatError(f"delta: column {NAMES[number]}: {error}") from error
-            if len(out) > size or frame.unused_data or frame.eof:
+            if len(out) > size:
                 break
-        if len(out) != size or frame.eof:
+        if len(out) != size:
             raise FormatError(f"delta: column {NAMES[number]} does not have the size it declares")
         return bytes(out)
 
 
-def _is_whole(data: bytes, *, is_first: bool) -> bool:
-    """Return whether `data` is whole blocks of a frame (RFC 8878 3.1.1.2), behind its header in the first segment.
+def _goes_on(data: bytes, *, is_first: bool) -> bool:
+    """Return whether `data` is whole blocks of a frame (RFC 8878 3.1.1.2), behind its header in the first segment, none
+    of them the last one.
 
     A decoder may give a part of a block before it has all of it, or may not: so no segment depends on that.
     """
@@ -173,5 +174,7 @@ def _is_whole(data: bytes, *, is_first: bool) -> bool:
         return False
     while at < len(data):
         header = int.from_bytes(data[at : at + 3], "little")
+        if header & 1:
+            return False
         at += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)  # a run is stored as one byte
     return at == len(data)

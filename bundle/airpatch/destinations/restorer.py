@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -21,6 +22,7 @@ from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_
 from airpatch.destinations.transfer import LinkMode, Transfer
 from airpatch.errors import AirpatchError, IntegrityError, SourceError, TargetError, UsageError
 from airpatch.execution import Execution
+from airpatch.linux import is_folder
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
@@ -65,8 +67,7 @@ def restore_images(
         parts = _parts(images, manifests, form, destination.tree)
         folders = [part.path for part in parts if isinstance(part, FolderPart)]
         above = {part.path.rpartition("/")[0] for part in parts if isinstance(part, FilePart)}
-        if found := list(obstacles(destination.tree, above, folders)):
-            raise TargetError(f"{out}: something is in the way", found)
+        _require_free(out, destination.tree, above, folders)
         others = leftovers(destination.tree, folders) if form is Form.DIR else []
         needs = _make(parts, destination)
         _LOG.info(
@@ -85,6 +86,21 @@ def restore_images(
             destination.remove_folder(f"{number}-gone", path)
         destination.sync()
         return others
+
+
+def require_free(images: Iterable[Image], out: Path) -> None:
+    """Look whether `images` can be restored as folders below `out`, if that is there. Changes nothing.
+
+    Raises TargetError if something is in the way.
+    """
+    if is_folder(out):
+        with closing(Tree(out)) as tree:
+            _require_free(out, tree, (), [image.name.reference for image in images])
+
+
+def _require_free(out: Path, tree: Tree, above: Iterable[str], folders: Iterable[str]) -> None:
+    if found := list(obstacles(tree, above, folders)):
+        raise TargetError(f"{out}: something is in the way", found)
 
 
 def _require_room(needs: Mapping[Wanted, _Need], destination: Destination) -> None:

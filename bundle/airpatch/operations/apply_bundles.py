@@ -97,6 +97,10 @@ def apply(
             warnings.append(request_blobs(request, index, missing))
 
     def on_known(release: Release, manifests: Mapping[Digest, Manifest]) -> None:
+        if place is not None and place.form == "dir":
+            from airpatch.destinations.restorer import require_free
+
+            require_free(release.images, Path(place.path))
         if files_to is not None:
             from airpatch.operations.lay_out_files import require_places
 

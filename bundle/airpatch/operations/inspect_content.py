@@ -154,5 +154,9 @@ def _root(path: Path) -> RootReport:
 
     with Root(path) as root:
         if not root.is_folder(STORAGE):
+            from airpatch.store.store_address import is_store_folder
+
+            if is_store_folder(path):
+                raise UsageError(f"{path}: is a store of releases: 'airpatch store list' and 'store show' tell of it")
             raise UsageError(f"{path}: is neither a bundle nor a registry's root (which holds {STORAGE})")
         return report_root(root)

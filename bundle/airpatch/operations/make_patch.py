@@ -19,6 +19,7 @@ from airpatch.patches.patch_plan import plan_patch
 from airpatch.patches.readers import reader_features, reader_warnings
 from airpatch.registry_api.access import PullOptions
 from airpatch.sources.gather import Gathered
+from airpatch.units import megabytes
 
 
 def diff(
@@ -141,16 +142,15 @@ def _content_warnings(states: Sequence[BaseState], contents: Sequence[BaseState]
         unread = sum(size for digest, size in state.blobs.items() if all(each.size(digest) is None for each in givers))
         if unread:
             yield (
-                f"the base {state.base.name} is an inventory, which holds no blobs, and "
-                f"{unread / 1e6:.1f} MB of what it lists "
-                "cannot be read anywhere: changed layers that resemble these travel whole. Name the bundles or "
+                f"the base {state.base.name} is an inventory, which holds no blobs, and {megabytes(unread)} of what it "
+                "lists cannot be read anywhere: changed layers that resemble these travel whole. Name the bundles or "
                 "the root that have them with --content"
             )
     alone = {state.base.name: _stored(plan_patch(index.release, [state])) for state in states}
     if len(states) > 1 and min(alone.values()) < _stored(index):
-        each = ", ".join(f"{size / 1e6:.1f} MB for {name}" for name, size in alone.items())
+        each = ", ".join(f"{megabytes(size)} for {name}" for name, size in alone.items())
         yield (
-            f"the bases differ: {_stored(index) / 1e6:.1f} MB of blobs are not in all of them; one base alone takes "
+            f"the bases differ: {megabytes(_stored(index))} of blobs are not in all of them; one base alone takes "
             f"{each}. One patch for each base, or a chain of patches, is smaller"
         )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.blobs.output import STDOUT, destination, write_error
+from airpatch.blobs.room import room_at
 from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.execution import Execution
 from airpatch.format import parts
@@ -90,6 +91,8 @@ def join(parts_: Paths, output: StrPath, *, execution: Execution | None = None) 
         stream = PartsInTurn(joined, execution.ask or _nobody)
         name = _named(os.fspath(output), joined)
         with destination(name) as sink, execution.part(f"joining {joined.name}", joined.size) as part:
+            if sink.is_file:
+                room_at(sink.fd).require(sink.name, joined.size)
             sha256 = hashlib.sha256()
             buffer = memoryview(bytearray(_PIECE))
             while count := stream.readinto(buffer):

@@ -144,9 +144,12 @@ def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
 
 
 def _root(path: Path, execution: Execution) -> VerifiedRoot:
+    from airpatch.store.store_address import is_store_folder
     from airpatch.target.audit import audit_root  # not needed for a bundle
     from airpatch.target.root import open_root
 
+    if is_store_folder(path) and not is_folder(path / STORAGE):
+        raise UsageError(f"{path}: is a store of releases: 'airpatch store verify' checks it")
     with open_root(path) as root:
         verified = audit_root(root, execution)
     error: AirpatchError

@@ -35,7 +35,7 @@ def collect_patch(
     if missing:
         raise UsageError(
             f"{store.name}: lacks {missing} of {count(len(found), 'layer patch')} from "
-            f"{pair.base.release.title} to {pair.target.release.title}: plan them with the same --effort and --memory, "
+            f"{pair.base.release.title} to {pair.target.release.title}: plan with the same --effort and --memory, "
             "and run 'airpatch work'"
         )
     patches = [each[1] for each in found if each is not None]

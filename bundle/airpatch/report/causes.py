@@ -109,6 +109,8 @@ def _parts(folder: _FolderFiles, path: str) -> list[_FileGroup]:
     whole = sum(part.bytes for part in below)
     kept = [part for part in below if part.bytes * _GOOD_PART >= whole]
     rest = [part for part in below if part.bytes * _GOOD_PART < whole]
+    if len(rest) == 1:  # there is nothing else that it could be told with
+        kept, rest = below, []
     found = [_FileGroup(_join(path, part.path), part.bytes, part.files, part.is_new) for part in kept]
     if rest:
         size, files = sum(part.bytes for part in rest), sum(part.files for part in rest)

@@ -234,7 +234,7 @@ class Timeline:
         if now != id_:
             if newest.sequence > release.sequence:
                 left, number = newest, f"number {release.sequence}" if release.sequence else "no number"
-                why = f"has {number}, and {left.name}, number {left.sequence}, was installed"
+                why = f"has {number}, and {left.name}, number {left.sequence}, came before it"
             elif not newest.sequence and id_ in self._releases and now in self._releases:
                 left = self._releases[now]
                 why = f"was installed before, and has no number that says that it is newer than {left.name}"

@@ -11,6 +11,7 @@ import cython
 
 from airpatch.errors import FormatError
 from airpatch.views import class_syntax as syntax
+from airpatch.views.cut_short import CutShort
 
 _FNV_PRIME = cython.declare(cython.ulonglong, 0x100000001B3)  # FNV-1a of 64 bits (Fowler, Noll, Vo)
 _FNV_BASIS = cython.declare(cython.ulonglong, 0xCBF29CE484222325)
@@ -27,10 +28,6 @@ _SIZES = cython.declare(cython.const[cython.uchar][::1], syntax.SIZES)
 _ROUNDS = cython.declare(cython.const[cython.uchar][::1], syntax.ROUNDS)
 _NAMED = cython.declare(cython.const[cython.uchar][::1], syntax.NAMED)
 _LOADED = cython.declare(cython.const[cython.uchar][::1], syntax.LOADED)
-
-
-class CutShort(FormatError):
-    """A class file has not ended where its bytes do, or the part that holds something of it."""
 
 
 @cython.cclass

@@ -15,7 +15,7 @@ import cython
 
 from airpatch.errors import FormatError
 from airpatch.views import class_syntax as syntax
-from airpatch.views.class_constants import CutShort
+from airpatch.views.cut_short import CutShort
 
 if cython.compiled:
     from cython.cimports.airpatch.views.class_constants import ClassConstants

@@ -12,8 +12,8 @@ from airpatch.deflate.decompressor import DecompressionError, crc32
 from airpatch.delta.source_space import Buffer
 from airpatch.errors import FormatError
 from airpatch.views import framings
-from airpatch.views.class_constants import CutShort
-from airpatch.views.class_files import MAX_CLASS, class_size, labelled
+from airpatch.views.conversions import CONVERSIONS
+from airpatch.views.cut_short import CutShort
 from airpatch.views.description import FIRST_CODING, REST, SKIP, View
 from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields, stream_decompressor
 
@@ -22,8 +22,8 @@ MAX_SMALL = 64 << 10
 _INPUT = 16 << 10
 """Packed bytes read at a time: what follows a stream is copied back."""
 _PIECE = 1 << 20
-_CLASS = 1 << 12
-"""Bytes read of a class file, first, and then as many again until it ends."""
+_BEGINNING = 1 << 12
+"""Bytes that are read of what says where it ends, first, and then as many again until it does."""
 
 
 def largest_view(packed: int) -> int:
@@ -290,35 +290,36 @@ class CentralDirectory(OpenLevel):
         self._directory.finish()
 
 
-class ClassFile(OpenLevel):
-    """The view of a class file, which is read as a whole."""
+class OtherForm(OpenLevel):
+    """The view of what is read as a whole."""
 
     has_end = True
 
-    def __init__(self, parent: OpenLevel) -> None:
+    def __init__(self, parent: OpenLevel, framing: str) -> None:
         super().__init__()
+        conversion = CONVERSIONS[framing]
         held = b""
-        wanted = _CLASS
+        wanted = _BEGINNING
         while True:
             while len(held) < wanted and (part := parent.read(wanted - len(held))):
                 held += part
             try:
-                size = class_size(held)
+                size = conversion.size(held)
             except CutShort as error:
-                if len(held) < wanted or wanted >= MAX_CLASS:
+                if len(held) < wanted or wanted >= conversion.limit:
                     raise FormatError(error.message) from None
                 wanted *= 2
             else:
                 break
         parent.unread(held[size:])
-        self._view = labelled(held[:size])
+        self._view = conversion.view(held[:size])
 
     def _produce(self, size: int) -> bytes:
         return self._view[self.position : self.position + size]
 
     def close(self) -> None:
         if self.position < len(self._view):
-            raise FormatError("the view has a class file that goes on after its end")
+            raise FormatError("the view has a class file, or an index, that goes on after its end")
 
 
 _LEVELS: dict[str, Callable[[OpenLevel], OpenLevel]] = {
@@ -331,7 +332,8 @@ _LEVELS: dict[str, Callable[[OpenLevel], OpenLevel]] = {
     framings.ARCHIVE: OpenArchive,
     framings.DIRECTORY: CentralDirectory,
     framings.CHUNKS: Chunks,
-    framings.CLASS: ClassFile,
+    framings.CLASS: lambda parent: OtherForm(parent, framings.CLASS),
+    framings.INDEX: lambda parent: OtherForm(parent, framings.INDEX),
 }
 
 

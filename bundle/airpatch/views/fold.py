@@ -15,7 +15,7 @@ from airpatch.encoders.spending import UNBOUNDED, Meter
 from airpatch.errors import FormatError
 from airpatch.piece_reader import PieceReader
 from airpatch.views import framings
-from airpatch.views.class_files import MAX_CLASS, numbered
+from airpatch.views.conversions import CONVERSIONS, Conversion
 from airpatch.views.description import FIRST_CODING, Coding, View
 from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
 from airpatch.views.stream_encoders import stream_encoder
@@ -98,8 +98,8 @@ def make_packer(coding: Coding, parent: PackedLevel, meter: Meter = UNBOUNDED) -
         raise FormatError(f"the view names an encoder for {framing}, which takes none")
     if framing == framings.CHUNKS:
         return _Chunks()
-    if framing == framings.CLASS:
-        return _ClassPacker()
+    if framing in CONVERSIONS:
+        return _OtherForm(CONVERSIONS[framing])
     return _Archive() if framing == framings.ARCHIVE else _CentralDirectory(parent)
 
 
@@ -224,20 +224,21 @@ class _Chunks:
         return self._chunk(0) if self._held else b""
 
 
-class _ClassPacker:
-    """A class file, which is held as a whole."""
+class _OtherForm:
+    """What is held as a whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, conversion: Conversion) -> None:
+        self._conversion = conversion
         self._held = bytearray()
 
     def feed(self, data: bytes) -> bytes:
         self._held += data
-        if len(self._held) > MAX_CLASS:
-            raise FormatError(f"the view has a class file of more than {MAX_CLASS} bytes")
+        if len(self._held) > self._conversion.limit:
+            raise FormatError(f"the view has a class file, or an index, of more than {self._conversion.limit} bytes")
         return b""
 
     def finish(self) -> bytes:
-        return numbered(bytes(self._held))
+        return self._conversion.packed(bytes(self._held))
 
 
 class _CentralDirectory:

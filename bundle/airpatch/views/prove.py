@@ -14,6 +14,7 @@ from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import other_names, usual_names
 from airpatch.errors import FormatError
 from airpatch.views import framings
+from airpatch.views.conversions import CONVERSIONS
 from airpatch.views.description import Coding
 from airpatch.views.stream_encoders import stream_encoder
 from airpatch.views.survey import FoundLevel, inflate
@@ -88,8 +89,8 @@ class Prover:
         """
         if level.framing == framings.BROTLI:
             return self._brotli.encoder(level, reader)
-        if level.framing == framings.CLASS:
-            return self._of_class(reader)
+        if level.framing in CONVERSIONS:
+            return _no_encoder(Coding(level.framing), reader)
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
         known = {name for name in (*self._likely, *self._recent) if reader.knows(Coding(level.framing, name))}
         for name in self._recent:
@@ -116,17 +117,19 @@ class Prover:
                 return None
         return None
 
-    def _of_class(self, reader: ViewReader) -> str | None:
-        if reader.knows(Coding(framings.CLASS)):
-            return ""
-        reader.note_unknown(Coding(framings.CLASS))
-        return None
-
     def _found(self, name: str) -> None:
         self._failed = 0
         if name in self._recent:
             self._recent.remove(name)
         self._recent.insert(0, name)
+
+
+def _no_encoder(coding: Coding, reader: ViewReader) -> str | None:
+    """Return the empty name if the reader knows the coding, which takes no encoder."""
+    if reader.knows(coding):
+        return ""
+    reader.note_unknown(coding)
+    return None
 
 
 class _BrotliProver:

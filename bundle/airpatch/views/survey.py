@@ -15,7 +15,8 @@ import xxhash
 from airpatch.deflate.decompressor import DecompressionError
 from airpatch.errors import FormatError
 from airpatch.views import framings
-from airpatch.views.class_files import MAGIC, MAX_CLASS, labelled
+from airpatch.views.class_files import MAGIC, MAX_CLASS
+from airpatch.views.conversions import CONVERSIONS
 from airpatch.views.expand import Chunks, PackedBytes, largest_view
 from airpatch.views.finders import containers, gzip_hints
 from airpatch.views.finders.hint import Hint
@@ -169,8 +170,8 @@ def check(level: FoundLevel) -> bool:
     """Return whether a stream inflates to its end; its framing, extent and size are corrected by its content. A class
     file in it becomes a level inside.
     """
-    if level.framing == framings.CLASS:
-        return level.is_whole or _is_class(bytes(level.data[level.start : level.end]))
+    if level.framing in CONVERSIONS:
+        return level.is_whole or _has_form(level, level.data[level.start : level.end])
     sums = Checksums(level.framing)
     held: bytearray | None = bytearray()  # as long as it may be a class file
     end = level.body
@@ -194,18 +195,16 @@ def check(level: FoundLevel) -> bool:
     else:
         level.framing, level.start, level.end = framings.RAW, level.body, end
     level.size = level.header + sums.size
-    if held and not level.inside and _is_class(bytes(held)):
-        inside = FoundLevel(level.data, 0, sums.size, framings.CLASS, 0, level.name, size=sums.size, is_whole=True)
-        level.inside = [inside]
+    if held and held.startswith(MAGIC) and not level.inside:
+        inside = FoundLevel(level.data, 0, sums.size, framings.CLASS, 0, level.name, is_whole=True)
+        level.inside = [inside] if _has_form(inside, held) else []
     return True
 
 
-def _is_class(held: bytes) -> bool:
-    """Return whether it is a class file of which there is a view."""
-    if not held.startswith(MAGIC) or len(held) > MAX_CLASS:
-        return False
+def _has_form(level: FoundLevel, held: bytes | bytearray | memoryview) -> bool:
+    """Return whether there is a view of what a level packs; its size is known then."""
     try:
-        labelled(held)
+        level.size = len(CONVERSIONS[level.framing].view(bytes(held)))
     except FormatError:
         return False
     return True
@@ -258,7 +257,7 @@ class Sides:
     ) -> Iterator[tuple[memoryview, bytes, list[FoundLevel]]]:
         """Yield the contents of streams that the other side does not have, and that may hold streams."""
         for level in fresh:
-            if level.framing == framings.CLASS:
+            if level.framing in CONVERSIONS:
                 continue
             if level.digest in others or not containers.may_hold_streams(_beginning(level), level.name):
                 continue

@@ -30,7 +30,9 @@ def run(args: Namespace, console: Console) -> Result:
     signed = ", detached signatures among them" if any(image.signatures for image in release.images) else ""
     state = f"added, with {count(added.blobs, 'new blob')} of {megabytes(added.size)}{signed}"
     if not added.is_new:
-        state = f"was there already, {count(added.blobs, 'blob')} of {megabytes(added.size)} replaced"
+        state = "was there already"
+        if added.blobs:
+            state += f", {count(added.blobs, 'blob')} of {megabytes(added.size)} replaced"
     return Result(
         {
             "store": added.where,

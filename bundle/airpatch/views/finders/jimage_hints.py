@@ -1,4 +1,4 @@
-"""Resources of the JDK's `modules` file: class files, and what jlink has compressed (`--compress=zip`), by its headers.
+"""The JDK's `modules` file: its index, class files, and what jlink has compressed (`--compress=zip`), by its headers.
 
 Of OpenJDK's imageDecompressor.hpp: magic, packed size, size, two offsets of names, and whether it is the last header.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 import struct
+from contextlib import suppress
 from dataclasses import replace
 
+from airpatch.errors import FormatError
+from airpatch.views import framings
 from airpatch.views.finders import class_hints
 from airpatch.views.finders.hint import Hint, without_overlaps
 from airpatch.views.finders.zlib_hints import zlib_hint
+from airpatch.views.jimage_index import MAGIC, MAX_INDEX, index_size
 
-MAGIC = b"\xda\xda\xfe\xca"
+__all__ = ["MAGIC", "find"]
 _RESOURCE = re.compile(rb"\xfa\xfa\xfe\xca|" + class_hints.MAGIC)
 _PATIENCE = 1 << 10
 """After so many that look like a class file and are none, no other is looked at."""
@@ -21,9 +25,12 @@ _HEADER = struct.Struct("<IQQIIB")
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """Return zlib streams and class files of resources, in their order, which is that of modules and names."""
+    """Return the index, then zlib streams and class files of resources, in the order of modules and names."""
     hints: list[Hint] = []
     end = failed = 0
+    with suppress(FormatError):
+        end = index_size(data[:MAX_INDEX])
+        hints.append(Hint(0, framings.INDEX, 0, end, name + b"!index"))
     for number, found in enumerate(_RESOURCE.finditer(data)):
         at = found.start()
         path = name + b"!%d" % number
