@@ -138,7 +138,6 @@ TESTED_TOGETHER = {
         ["target/audit_blobs.py", "target/audit_releases.py", "target/audit_report.py", "target/audit_repositories.py"],
     ),
     "target/test_root.py": ("the half of a root that reads", ["target/root_reader.py"]),
-    "target/test_installer.py": ("an apply goes through it", ["target/staging.py"]),
     "patches/test_bases.py": ("an inventory is a base", ["target/stocktaking.py"]),
 }
 """Modules that have no test file of their own, by the one that tests them, and why. New modules bring their own."""

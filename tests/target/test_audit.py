@@ -501,8 +501,40 @@ def test_a_release_that_is_not_current_and_lost_blobs_cannot_be_gone_back_to(pla
     assert "release r1 cannot be rolled back to: 1 of its blobs is gone" in verified.notes
 
 
-def test_a_link_whose_folder_is_no_digest_is_a_note(root: Path) -> None:
-    (_repository(root) / "_layers" / "sha256" / "half").mkdir()
+def test_links_whose_folders_are_no_digests_are_notes(root: Path) -> None:
+    for name in ("half", "whole"):
+        (_repository(root) / "_layers" / "sha256" / name).mkdir()
     verified = verify(root)
     assert verified.findings == ()
-    assert [note.rpartition("/")[2] for note in verified.notes] == ["half: does not belong there"]
+    assert sorted(note.rpartition("/")[2] for note in verified.notes) == [
+        "half: does not belong there",
+        "whole: does not belong there",
+    ]
+
+
+def test_what_lies_beside_a_link_is_a_note(root: Path, gathered: Gathered) -> None:
+    (root / registry.layer_link("shop/web", web(gathered)[1].blobs[1].digest).path).with_name("size").write_text("1")
+    assert [note.rpartition("/")[2] for note in verify(root).notes] == ["size: does not belong there"]
+
+
+def test_links_that_were_deleted_are_counted(root: Path, gathered: Gathered) -> None:
+    for blob in web(gathered)[1].blobs[:2]:
+        (root / registry.layer_link("shop/web", blob.digest).path).unlink()
+    assert any("2 folders without a link, as a deletion" in note for note in verify(root).notes)
+
+
+def test_a_tag_that_leads_to_no_text_is_found(root: Path, gathered: Gathered) -> None:
+    (root / registry.tag_link(WEB, web(gathered)[0]).path).write_bytes(b"\xff" * 71)
+    (finding,) = verify(root).findings
+    assert "shop/web/_manifests/tags/r1/current/link" in finding
+
+
+def test_receipts_under_other_names_do_not_hide_the_rest(root: Path) -> None:
+    releases = root / ".airpatch/releases"
+    (receipt,) = releases.iterdir()
+    names = ["0" * 64, "f" * 64]
+    for name in names:
+        shutil.copy(receipt, releases / name)
+    findings = verify(root).findings
+    assert len(findings) == 2
+    assert all(name in "".join(findings) and "named after" in "".join(findings) for name in names)

@@ -87,6 +87,14 @@ def findings(root: Path) -> tuple[str, ...]:
     return (*verified.findings, *verified.obstacles)
 
 
+def test_an_inventory_of_what_others_pushed_names_no_release(root: Path) -> None:
+    stays = push(root, *FOREIGN[next(iter(FOREIGN))])
+    with open_root(root) as opened:
+        inventory = take_inventory(opened)
+    assert (inventory.name, inventory.repositories, inventory.sequence) == ("", (), 0)
+    assert inventory.blobs.keys() >= stays
+
+
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_commands_work_beside_manifests_that_airpatch_does_not_pack(
     root: Path, r1: Sample, r2: Sample, kind: str
