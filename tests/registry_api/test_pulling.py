@@ -81,7 +81,7 @@ def test_an_image_by_digest_can_be_named(plain: str, root: Path) -> None:
 def test_all_that_is_missing_is_named(plain: str) -> None:
     with pytest.raises(SourceError) as caught:
         gather([f"docker://{plain}/shop/web:r9", f"docker://{plain}/nothing:r1", *addresses(plain)], pull=OPTIONS)
-    assert any("shop/web:r9: is not there; the repository has 1 tags: r1" in f for f in caught.value.findings)
+    assert any("shop/web:r9: is not there; the repository has 1 tag: r1" in f for f in caught.value.findings)
     assert any("nothing:r1: is not there, and the repository has no tags" in f for f in caught.value.findings)
 
 

@@ -331,18 +331,39 @@ def test_what_the_current_release_lacks_is_told_with_the_way_out(
     assert any(INCOMPLETE[damage] in line for line in told), told
 
 
+def own_blob(gathered: Gathered, name: ImageName) -> Digest:
+    """A blob that no other image has."""
+    digest = next(image.manifest for image in gathered.release.images if image.name == name)
+    contents = {other: parse_manifest(content) for other, content in gathered.manifests.items()}
+    others = {blob.digest for other, manifest in contents.items() if other != digest for blob in manifest.blobs}
+    return next(blob.digest for blob in contents[digest].blobs if blob.digest not in others)
+
+
+def test_what_is_gone_and_what_was_deleted_are_told_apart(root: Path, gathered: Gathered) -> None:
+    worker = ImageName("shop/worker", "r1")
+    for name in (WEB, worker):
+        shutil.rmtree((root / registry.blob_path(own_blob(gathered, name))).parent)
+    (root / registry.layer_link(worker.repository, own_blob(gathered, worker)).path).unlink()
+    verified = verify(root)
+    assert verified.incomplete == ("r1",)
+    assert [line.rpartition("again: ")[2].partition(":")[0] for line in verified.findings] == ["shop/web"]
+    assert any("lacks 1 blob" in note and "again: shop/worker:r1" in note for note in verified.notes)
+
+
+def test_a_blob_behind_a_link_that_cannot_be_read_is_a_remark(root: Path, gathered: Gathered) -> None:
+    link = root / registry.tag_link(WEB, web(gathered)[0]).path
+    link.unlink()
+    link.mkdir()
+    shutil.rmtree((root / registry.blob_path(own_blob(gathered, WEB))).parent)
+    verified = verify(root)
+    assert not any("lead to" in line for line in verified.findings)
+    assert any("release r1, which is current, lacks 1 blob" in note for note in verified.notes)
+
+
 @pytest.mark.parametrize("deleted", ["tag", "revision", "layer"])
 def test_a_blob_that_was_deleted_with_a_link_to_it_is_a_remark(deleted: str, root: Path, gathered: Gathered) -> None:
     """As registries and garbage collections leave it; what nobody deleted is damage."""
-    digest, manifest = web(gathered)
-    own = {blob.digest for blob in manifest.blobs}.difference(
-        *(
-            {blob.digest for blob in parse_manifest(content).blobs}
-            for other, content in gathered.manifests.items()
-            if other != digest
-        )
-    )
-    lost = next(blob.digest for blob in manifest.blobs if blob.digest in own)
+    digest, lost = web(gathered)[0], own_blob(gathered, WEB)
     shutil.rmtree((root / registry.blob_path(lost)).parent)
     assert verify(root).findings != ()
     link = {
