@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.run import PROJECT, Command, airpatch
+from bench.run import PROJECT, PYTHON, Command, airpatch, found_in
 
 COMMIT = "e486880"
 
@@ -27,7 +27,7 @@ def earlier_tree() -> Path:
         archive = subprocess.run(["git", "archive", COMMIT], cwd=PROJECT, stdout=subprocess.PIPE, check=True).stdout
         subprocess.run(["tar", "-x", "-C", being_built], input=archive, check=True)
         words = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
-        subprocess.run(words, cwd=being_built, env=os.environ | _found_in(being_built), check=True)
+        subprocess.run(words, cwd=being_built, env=os.environ | found_in(being_built), check=True)
         for package in ("bundle", "cli"):
             compileall.compile_dir(being_built / package, quiet=1)
         being_built.rename(tree)
@@ -36,7 +36,7 @@ def earlier_tree() -> Path:
 
 def earlier(tree: Path, name: str, *words: str | Path, prepare: Callable[[], None] = lambda: None) -> Command:
     """The command line `words` as that commit, in `tree`, runs it."""
-    return Command(name, [sys.executable, "-m", "cli.main", *map(str, words)], prepare, _found_in(tree))
+    return Command(name, [*PYTHON, "-m", "cli.main", *map(str, words)], prepare, found_in(tree))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,3 @@ class Side:
         if self.built:
             return earlier(self.built, f"{words[0]} of {COMMIT}", *words, prepare=prepare)
         return airpatch(f"airpatch {words[0]}", *words, prepare=prepare)
-
-
-def _found_in(tree: Path) -> dict[str, str]:
-    return {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}

@@ -8,6 +8,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,9 +43,20 @@ def shell(name: str, line: str, prepare: Callable[[], None] = lambda: None) -> C
     return Command(name, ["sh", "-ec", line], prepare)
 
 
+PYTHON = (sys.executable, "-S")
+"""Without what finds an editable installation, which takes a third of a short command's time, and which others lack."""
+
+
 def airpatch(name: str, *words: str | Path, prepare: Callable[[], None] = lambda: None) -> Command:
     _compile()
-    return Command(name, [sys.executable, "-m", "airpatch", *map(str, words)], prepare)
+    found = found_in(PROJECT / "bundle", PROJECT / "cli")
+    return Command(name, [*PYTHON, "-m", "airpatch", *map(str, words)], prepare, found)
+
+
+def found_in(*folders: Path) -> dict[str, str]:
+    """Return the environment in which `PYTHON` finds the packages in `folders`, and those that are installed."""
+    installed = (sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    return {"PYTHONPATH": os.pathsep.join([*map(str, folders), *dict.fromkeys(installed)]), "PYTHONSAFEPATH": "1"}
 
 
 @cache

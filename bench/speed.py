@@ -11,7 +11,6 @@ import argparse
 import os
 import statistics
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pathlib import Path
 from airpatch.archive.bundle_file import BundleFile
 from bench.earlier import COMMIT, earlier, earlier_tree
 from bench.patches import EXAMPLES
-from bench.run import Command, airpatch, emptied, measure, scratch
+from bench.run import PROJECT, PYTHON, Command, airpatch, emptied, found_in, measure, scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,9 @@ def main() -> None:
         print(f"{'command':<14}{'ours':>9}{COMMIT:>9}{'limit':>9}{COMMIT:>9}{'limit':>9}{'ours':>8}{COMMIT:>9}")
         for ours, theirs in zip(*(_lines(args.old, args.new, folder, blobs) for folder in folders), strict=True):
             if not args.only or ours.name in args.only:
-                limit = Command("limit", [sys.executable, "-m", "bench.steps", *map(str, ours.steps)])
+                limit = Command(
+                    "limit", [*PYTHON, "-m", "bench.steps", *map(str, ours.steps)], environment=found_in(PROJECT)
+                )
                 _compare([_ours(ours), _theirs(built, theirs), limit], ours.name, args.times)
         sizes = [(folder / "patch").stat().st_size for folder in folders]
         print(f"patch: {sizes[0]:,} bytes; {sizes[1]:,} by {COMMIT}")

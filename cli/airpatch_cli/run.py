@@ -57,12 +57,8 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
     except AirpatchError as error:
         console.fail(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        console.note("interrupted; nothing is half-done")
-        return INTERRUPTED + signal.SIGINT
-    except Terminated as error:
-        console.note("terminated; nothing is half-done")
-        return INTERRUPTED + error.number
+    except (KeyboardInterrupt, Terminated) as error:
+        return _interrupted(error, console)
     except BrokenPipeError:
         return NO_READER
     except OSError as error:
@@ -75,6 +71,8 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
             return 1
         return _fail(console, f"{os.fsdecode(error.filename)}: {error.strerror}")
     except Exception as error:  # noqa: BLE001 - the last line of defence
+        if signalled := _signal_before(error):
+            return _interrupted(signalled, console)
         if isinstance(error, MemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY):
             return _fail(console, _NO_MEMORY)
         console.crash(error)
@@ -84,6 +82,28 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
     except (BrokenPipeError, TargetError, KeyboardInterrupt, Terminated) as error:
         return _unprinted(error, args.command, console, int(result.exit_code))
     return int(result.exit_code)
+
+
+def _interrupted(error: KeyboardInterrupt | Terminated, console: Console) -> int:
+    """Report that a signal ended the work, and return the exit code."""
+    is_terminated = isinstance(error, Terminated)
+    console.note(f"{'terminated' if is_terminated else 'interrupted'}; nothing is half-done")
+    return _signalled(error)
+
+
+def _signalled(error: KeyboardInterrupt | Terminated) -> int:
+    """Return the exit code of what a signal ended."""
+    return INTERRUPTED + (error.number if isinstance(error, Terminated) else signal.SIGINT)
+
+
+def _signal_before(error: BaseException) -> KeyboardInterrupt | Terminated | None:
+    """Return the exception of a signal that `error` came of: one that interrupts a lock as it is taken makes threading
+    raise another as it is released.
+    """
+    before = error.__context__
+    while before is not None and not isinstance(before, KeyboardInterrupt | Terminated):
+        before = before.__context__
+    return before
 
 
 def _fail(console: Console, message: str) -> int:
@@ -112,10 +132,8 @@ def _unprinted(
         if isinstance(error, TargetError):
             console.note(f"done, but {error.message}")
         return exit_code
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED + signal.SIGINT
-    if isinstance(error, Terminated):
-        return INTERRUPTED + error.number
+    if isinstance(error, KeyboardInterrupt | Terminated):
+        return _signalled(error)
     if isinstance(error, BrokenPipeError):
         return NO_READER
     console.fail(error)

@@ -75,6 +75,8 @@ class Archive:
         require(int.from_bytes(table[4:8], "little") == 12 * count + 9, "a seek table of another length")
         self.entries = list(struct.iter_unpack("<II4s", table[8:-9]))  # packed size, content size, checksum
         require(sum(one[0] for one in self.entries) + len(table) == len(data), "a seek table of another file")
+        fit = all(size <= FRAME and packed <= size + size // 256 + 1024 for packed, size, _ in self.entries)
+        require(fit, "a seek table with a frame over its limit")
         self.data, self.next, self.at = data, 0, 0  # the number of the frame that comes next, and where it begins
 
     def content_size(self) -> int:
@@ -107,7 +109,7 @@ class Archive:
     def index(self, limit: int) -> bytes:
         """The content of the first member, which alone says how large it is."""
         first = self.content_size()
-        require(0 <= first <= FRAME, "a first frame over its limit")
+        require(first >= 0, "no frame")
         one = member(".airpatch/index", octal_size(self.peek(first)[:RECORD]))
         require(one[1] <= limit, "an index over its limit")
         sizes = [min(FRAME, whole_size(one) - at) for at in range(0, whole_size(one), FRAME)]

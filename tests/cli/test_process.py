@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +23,10 @@ from typing import IO
 import pytest
 import zstandard
 
+from airpatch_cli.commands import history
 from airpatch_cli.main import main
 from airpatch_cli.progress_display import ProgressDisplay
+from airpatch_cli.signals import Terminated
 from tests.cli.support import IMAGES, airpatch, environment, start
 
 
@@ -58,6 +61,26 @@ def test_signal_during_apply(number: signal.Signals, bundles: Path, tmp_path: Pa
     assert "Traceback" not in message
     assert not (tmp_path / "root").exists()
     assert airpatch("apply", bundles / "r1.tar.zst", "--root", "root").code == 0
+
+
+@pytest.mark.parametrize(
+    ("signalled", "code", "said"),
+    [(KeyboardInterrupt(), 130, "interrupted"), (Terminated(signal.SIGTERM), 143, "terminated")],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_an_error_that_a_signal_led_to(
+    signalled: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As threading raises one for a lock that it releases though the signal came before it was taken."""
+
+    def run(_args: object, _console: object) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.callback(threading.Lock().release)
+            raise signalled
+
+    monkeypatch.setattr(history, "run", run)
+    done = airpatch("history", "root")
+    assert (done.code, done.err) == (code, f"airpatch: {said}; nothing is half-done\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)

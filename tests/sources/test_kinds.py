@@ -87,8 +87,9 @@ def test_a_folder_that_is_called_like_a_prefix(tree: Path, tmp_path: Path, monke
 
 
 def test_an_empty_folder_is_no_source(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no images"):
+    with pytest.raises(UsageError, match="holds no images") as caught:
         open_source(str(tmp_path), no_scratch)
+    assert "tar file" not in caught.value.message
 
 
 def test_a_file_that_is_no_bundle(tmp_path: Path) -> None:
