@@ -27,6 +27,7 @@ from airpatch.views.jimage_index import hashed
 from airpatch.views.prove import Prover
 from fixtures.java_class import whole
 from fixtures.jimage import RESOURCES, view_of
+from fixtures.python_code import whole as whole_pyc
 from fuzz.delta import mutate
 
 LIMIT = 1 << 20
@@ -132,7 +133,12 @@ def modules(chance: random.Random, _: int) -> bytes:
         return words(chance)
 
 
-_KINDS: tuple[Make, ...] = (gzipped, zipped, tarred, program, class_file, modules)
+def pyc(chance: random.Random, _: int) -> bytes:
+    more = [word.decode() for word in chance.sample(_WORDS, chance.choice((0, 0, 1, 3)))]
+    return whole_pyc(more, chance.choice((0, 2)), chance.choice((3413, 3495)), chance.choice((7, 8)))
+
+
+_KINDS: tuple[Make, ...] = (gzipped, zipped, tarred, program, class_file, modules, pyc)
 
 
 def anything(chance: random.Random, depth: int) -> bytes:

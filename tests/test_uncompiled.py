@@ -17,7 +17,11 @@ PROJECT = Path(__file__).parent.parent
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "folder", ["deflate", "delta", "encoders", "sketches", "views/test_class_files.py", "views/test_jimage_index.py"]
+    "folder",
+    [
+        *("deflate", "delta", "encoders", "sketches"),
+        *("views/test_class_files.py", "views/test_jimage_index.py", "views/test_pyc_files.py"),
+    ],
 )
 def test_codecs_run_uncompiled(folder: str, tmp_path: Path) -> None:
     for name in ("bundle", "cli", "fixtures", "spec", "tests"):

@@ -18,6 +18,7 @@ FRAMINGS = (
     "png-idat",
     "java-class",
     "jimage-index",
+    "python-pyc",
 )
 ZLIB = r"zlib-([1-9])(?:-mem([1-79]))?"
 LIBZSTD = r"libzstd-{}\.{}\.{}-([1-9]|1[0-9])(-mt)?(-sized)?(-nosum)?".format(*zstandard.ZSTD_VERSION)

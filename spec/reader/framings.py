@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass, field
 
-from . import class_files, encoders, jimage_index
+from . import class_files, encoders, jimage_index, pyc_files
 from .cursor import Cursor
 from .errors import Unsupported, refusing, require
 
@@ -11,7 +11,7 @@ END, REST, SKIP = 0, 1, 2
 MAX_BUFFERED = MAX_CHUNK = 8388608
 MAX_STREAM = 1 << 30  # bytes that this reader holds of what a stream holds
 PASSING = ("zip-archive", "zip-directory")  # these have the bytes of the level around
-NOT_ENCODED = (*PASSING, "png-idat", "java-class", "jimage-index")
+NOT_ENCODED = (*PASSING, "png-idat", "java-class", "jimage-index", "python-pyc")
 
 
 @dataclass
@@ -78,6 +78,10 @@ def begin(framing: str, around: Level) -> Level:
     if framing == "jimage-index":
         size = jimage_index.size_of(around.peek(28))[0]
         return Level(framing, Cursor(jimage_index.expand(around.take(size))))
+    if framing == "python-pyc":
+        view, size = pyc_files.convert(around.peek(pyc_files.MAX_PYC), False)
+        around.take(size)
+        return Level(framing, Cursor(view))
     head, place = b"", around.at
     if framing in ("zip-entry", "zip-streamed"):
         head = around.take(30)
@@ -159,6 +163,10 @@ def fold_level(framing: str, encoder: str, content: bytes, place: int, entries: 
         return b"".join(n + one + zlib.crc32(one).to_bytes(4, "big") for n, one in zip(sizes, bodies, strict=True))
     if framing == "jimage-index":
         return jimage_index.fold(content)
+    if framing == "python-pyc":
+        made, size = pyc_files.convert(content, True)
+        require(size == len(content) <= pyc_files.MAX_PYC, "a compiled file of another size")
+        return made
     if framing == "java-class":
         made, size = class_files.convert(content, True)
         require(size == len(content) <= class_files.MAX_CLASS, "a class file of another size")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from airpatch.views import framings
 from airpatch.views.class_files import MAX_CLASS, class_size, labelled, numbered
 from airpatch.views.jimage_index import MAX_INDEX, hashed, index_size, listed
+from airpatch.views.pyc_files import MAX_PYC, absolute, pyc_size, relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +26,6 @@ class Conversion:
 CONVERSIONS: Mapping[str, Conversion] = {
     framings.CLASS: Conversion(class_size, labelled, numbered, MAX_CLASS),
     framings.INDEX: Conversion(index_size, listed, hashed, MAX_INDEX),
+    framings.PYC: Conversion(pyc_size, relative, absolute, MAX_PYC),
 }
 """By framing."""

@@ -319,7 +319,7 @@ class OtherForm(OpenLevel):
 
     def close(self) -> None:
         if self.position < len(self._view):
-            raise FormatError("the view has a class file, or an index, that goes on after its end")
+            raise FormatError("the view has a class file, an index or a .pyc file that goes on after its end")
 
 
 _LEVELS: dict[str, Callable[[OpenLevel], OpenLevel]] = {
@@ -334,6 +334,7 @@ _LEVELS: dict[str, Callable[[OpenLevel], OpenLevel]] = {
     framings.CHUNKS: Chunks,
     framings.CLASS: lambda parent: OtherForm(parent, framings.CLASS),
     framings.INDEX: lambda parent: OtherForm(parent, framings.INDEX),
+    framings.PYC: lambda parent: OtherForm(parent, framings.PYC),
 }
 
 

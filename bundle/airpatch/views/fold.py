@@ -233,8 +233,9 @@ class _OtherForm:
 
     def feed(self, data: bytes) -> bytes:
         self._held += data
-        if len(self._held) > self._conversion.limit:
-            raise FormatError(f"the view has a class file, or an index, of more than {self._conversion.limit} bytes")
+        limit = self._conversion.limit
+        if len(self._held) > limit:
+            raise FormatError(f"the view has a class file, an index or a .pyc file of more than {limit} bytes")
         return b""
 
     def finish(self) -> bytes:

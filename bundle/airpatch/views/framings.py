@@ -32,7 +32,9 @@ CLASS = "java-class"
 """A class file of Java (JVMS 4.1), in which labels take the place of the numbers of constants."""
 INDEX = "jimage-index"
 """The index of the JDK's `modules` file, as the list of resources that it is made from."""
-FRAMINGS = (RAW, GZIP, ZLIB, ENTRY, STREAMED, ARCHIVE, DIRECTORY, CHUNKS, BROTLI, CLASS, INDEX)
+PYC = "python-pyc"
+"""A compiled file of Python, in which labels take the place of the numbers of objects."""
+FRAMINGS = (RAW, GZIP, ZLIB, ENTRY, STREAMED, ARCHIVE, DIRECTORY, CHUNKS, BROTLI, CLASS, INDEX, PYC)
 
 MAX_BUFFERED = 8 << 20
 """Bytes of a deflate stream whose header, which has checksum and sizes, can be written only after it."""

@@ -14,6 +14,7 @@ from airpatch.views.finders import (
     jimage_hints,
     pdf_hints,
     png_hints,
+    pyc_hints,
     woff_hints,
     zip_hints,
 )
@@ -32,6 +33,7 @@ _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
     pdf_hints.MAGIC: pdf_hints.find,
     png_hints.MAGIC: png_hints.find,
     woff_hints.MAGIC: woff_hints.find,
+    **dict.fromkeys(pyc_hints.MAGICS, pyc_hints.find),
 }
 """By the bytes that they begin with."""
 
