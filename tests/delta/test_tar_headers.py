@@ -117,8 +117,9 @@ def test_headers_across_stretches(stretch: int, effort: Effort, monkeypatch: pyt
 
 @given(st.lists(st.tuples(st.integers(0, len(OLD) - 1), st.integers(0, 255)), max_size=20), st.sampled_from(Effort))
 def test_headers_of_any_content(changes: list[tuple[int, int]], effort: Effort) -> None:
-    old, new = bytearray(OLD[:20_000]), bytearray(built(lambda number: 1_700_000_000 + number // 20)[:20_000])
+    size = 40 * HEADER
+    old, new = bytearray(OLD[:size]), bytearray(built(lambda number: 1_700_000_000 + number // 20)[:size])
     for at, value in changes:
-        (old if value % 2 else new)[at % 20_000 // HEADER * HEADER + at % 200] = value
+        (old if value % 2 else new)[at % size // HEADER * HEADER + at % 200] = value
     data = delta(bytes(new), [bytes(old)], effort)
     assert rebuild(data, [bytes(old)]) == apply(data, [bytes(old)], len(new)) == new
