@@ -224,8 +224,9 @@ class Differ:
                         uncompressed.put(blob.digest, store.keep(file))
                     return layer
 
-            found = [*pool.map(look_at_old, available), *pool.map(look_at_new, targets)]
-        layers = {each.blob.digest: each for each in found if each is not None}
+            looks = pool.map(look_at_old, available), pool.map(look_at_new, targets)  # both have begun
+            found = chain.from_iterable(looks)
+            layers = {each.blob.digest: each for each in found if each is not None}
         old = [layers[blob.digest] for blob in available if blob.digest in layers]
         new = [layers[blob.digest] for blob in targets if blob.digest in layers]
         return old, in_order(new)
