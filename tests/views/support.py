@@ -7,9 +7,12 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from hypothesis import strategies as st
+
+from airpatch.errors import FormatError
 from airpatch.views.choose import Views, choose
 from airpatch.views.expand import expand
 from airpatch.views.fold import fold
@@ -110,3 +113,29 @@ def source_view(found: Views, *sources: bytes) -> bytes:
     view = b"".join(expand(sources, found.source, LIMIT))
     assert len(view) == found.source_size
     return view
+
+
+def damaged(chance: st.DataObject, content: bytes, start: int) -> bytes:
+    """Return `content`, with a few bytes from `start` on changed, taken out or put in; 20 bytes at least."""
+    changed = bytearray(content)
+    for _ in range(chance.draw(st.integers(1, 3))):
+        at = chance.draw(st.integers(start, len(changed) - 1))
+        match chance.draw(st.integers(0, 2)):
+            case 0:
+                changed[at] = chance.draw(st.sampled_from([0, 1, 255, changed[at] ^ 1, changed[at] ^ 128]))
+            case 1:
+                del changed[at : at + chance.draw(st.integers(1, 4))]
+            case _:
+                changed[at:at] = bytes(chance.draw(st.integers(1, 4)))
+        changed = changed.ljust(20, b"\0")
+    return bytes(changed)
+
+
+def refused_or_back(data: bytes, view: Callable[[bytes], bytes], packed: Callable[[bytes], bytes]) -> None:
+    """Check that a conversion of `data`, and the one back, refuse it or are undone by the other."""
+    for one, other in ((view, packed), (packed, view)):
+        try:
+            made = one(data)
+        except FormatError:
+            continue
+        assert other(made) == data

@@ -15,7 +15,7 @@ from airpatch.views.description import END, FIRST_CODING, Coding, View
 from airpatch.views.expand import expand
 from airpatch.views.fold import fold
 from fixtures.java_class import INTEGER, UTF8, JavaClass, u1, u2, u4, whole
-from tests.views.support import LIMIT, archive, gz, source_view, text, undo, views
+from tests.views.support import LIMIT, archive, damaged, gz, refused_or_back, source_view, text, undo, views
 
 NEW, OLD = whole(["interest", "rate"], 12), whole()
 
@@ -51,23 +51,8 @@ def test_the_same_constant_has_the_same_label_in_another_class() -> None:
 
 @given(st.data())
 def test_other_bytes_are_refused_or_come_back(chance: st.DataObject) -> None:
-    changed = bytearray(chance.draw(st.sampled_from([OLD, labelled(OLD)])))
-    for _ in range(chance.draw(st.integers(1, 3))):
-        at = chance.draw(st.integers(8, len(changed) - 1))
-        match chance.draw(st.integers(0, 2)):
-            case 0:
-                changed[at] = chance.draw(st.sampled_from([0, 1, 255, changed[at] ^ 1]))
-            case 1:
-                del changed[at : at + chance.draw(st.integers(1, 4))]
-            case _:
-                changed[at:at] = bytes(chance.draw(st.integers(1, 4)))
-        changed = changed.ljust(12, b"\0")
-    for one, other in ((labelled, numbered), (numbered, labelled)):
-        try:
-            made = one(bytes(changed))
-        except FormatError:
-            continue
-        assert other(made) == changed
+    changed = damaged(chance, chance.draw(st.sampled_from([OLD, labelled(OLD)])), 8)
+    refused_or_back(changed, labelled, numbered)
 
 
 def test_its_size_is_known_from_its_beginning() -> None:

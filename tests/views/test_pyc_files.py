@@ -36,7 +36,7 @@ from fixtures.python_code import (
     text,
     whole,
 )
-from tests.views.support import LIMIT, archive, gz, source_view, undo, views
+from tests.views.support import LIMIT, archive, damaged, gz, refused_or_back, source_view, undo, views
 from tests.views.support import text as words
 
 VERSIONS = (*OLD_VERSIONS, *NEW_VERSIONS)
@@ -105,23 +105,8 @@ def test_what_a_reference_stands_for_counts_in_place_of_its_number() -> None:
 @given(st.data())
 def test_other_bytes_are_refused_or_come_back(chance: st.DataObject) -> None:
     start = whole(version=chance.draw(st.sampled_from(VERSIONS)))
-    changed = bytearray(chance.draw(st.sampled_from([start, relative(start)])))
-    for _ in range(chance.draw(st.integers(1, 3))):
-        at = chance.draw(st.integers(4, len(changed) - 1))
-        match chance.draw(st.integers(0, 2)):
-            case 0:
-                changed[at] = chance.draw(st.sampled_from([0, 1, 255, changed[at] ^ 1, changed[at] ^ 128]))
-            case 1:
-                del changed[at : at + chance.draw(st.integers(1, 4))]
-            case _:
-                changed[at:at] = bytes(chance.draw(st.integers(1, 4)))
-        changed = changed.ljust(20, b"\0")
-    for one, other in ((relative, absolute), (absolute, relative)):
-        try:
-            made = one(bytes(changed))
-        except FormatError:
-            continue
-        assert other(made) == changed
+    changed = damaged(chance, chance.draw(st.sampled_from([start, relative(start)])), 4)
+    refused_or_back(changed, relative, absolute)
 
 
 def test_its_size_is_known_from_its_beginning() -> None:
