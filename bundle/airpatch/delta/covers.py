@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from airpatch.delta import program_alignment, programs
+from airpatch.delta import elf, program_alignment, programs
 from airpatch.delta.align import Aligner
 from airpatch.delta.anchors import Anchors
 from airpatch.delta.byte_differences import unequal
@@ -238,9 +238,17 @@ class Planner:
         if before is None:
             return Unit(tile.start, tile.end, covers)
         after = target[member.content : member.content + member.size]
-        program = programs.compare(after, member.content, before, old.content)
+
+        def expanded(section: elf.Section) -> tuple[int, int] | None:
+            """Return where the sources hold the older version of a section of `after`, and its size."""
+            start, end = (member.content + section.offset + size for size in (0, section.size))
+            inside = [cover for cover in covers if start <= cover[0] < end]
+            found = self._olds.find(b"%s!%s" % (member.path, section.name), section.size, inside)
+            return None if found is None else (found.content, found.size)
+
+        program = programs.compare(after, member.content, before, old.content, expanded)
         if program is not None:
-            covers = program_alignment.align(program, target, before, old.content, covers, self._tries)
+            covers = program_alignment.align(program, target, self._space.slice, covers, self._tries)
         return Unit(tile.start, tile.end, covers, program=program)
 
     def _fill(self, target: memoryview, gaps: list[Gap]) -> list[Cover]:
