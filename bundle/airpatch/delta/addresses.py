@@ -239,7 +239,15 @@ def _points(covers: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
     shift: int | None = None
     while following < len(covers) or open_covers:
         if not open_covers:
-            at = max(at, covers[following][0])
+            source, target, length = covers[following]
+            if at <= source and (following + 1 == len(covers) or source + length <= covers[following + 1][0]):
+                following += 1  # alone, as most are
+                at = source + length
+                if shift != target - source:
+                    shift = target - source
+                    yield source, target
+                continue
+            at = max(at, source)
         while following < len(covers) and covers[following][0] <= at:
             source, target, length = covers[following]
             heapq.heappush(open_covers, (-length, source, target))

@@ -75,6 +75,12 @@ class Program:
     cuts: tuple[int, ...]
     modes: tuple[int | None, ...]
 
+    @property
+    def debugging(self) -> list[tuple[int, int]]:
+        """Begin and end in the target of what is not worth aligning before its references are known, ascending."""
+        parts = sorted(self.parts, key=lambda part: part.target)
+        return [(part.target, part.target + part.target_size) for part in parts if part.mode in (DEBUG, UNALIGNED)]
+
     def mode(self, position: int) -> int | None:
         """Return the mode of references at the source position, None if it is not known."""
         index = bisect_right(self.cuts, position) - 1
