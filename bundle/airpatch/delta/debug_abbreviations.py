@@ -45,7 +45,7 @@ _SPANS = {4: SPAN_4, 8: SPAN_8, ADDRESS: ADDRESS_END}
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Actions of the abbreviations 1, 2, 3, ...; the table fills `start` up to `end` of its section, in bytes."""
+    """Actions of the abbreviations 1, 2, 3, ...; it was read from `start` up to `end` of its section, in bytes."""
 
     start: int
     end: int
@@ -55,50 +55,57 @@ class Table:
 def read_table(data: Sequence[int], start: int) -> Table:
     """Return the table at `start`: up to its end, or to the first abbreviation that is out of order, cut short or
     unknown."""
+    numbers = _Numbers(data, start)
     actions: list[bytes] = []
-    at = start
-    while True:
-        code, at = _number(data, at)
-        if code != len(actions) + 1:
-            return Table(start, at, tuple(actions))
-        _, at = _number(data, at)
-        found, at = _actions(data, at + 1)
+    while numbers.read() == len(actions) + 1:
+        numbers.read()
+        numbers.at += 1  # whether it has children
+        found = _actions(numbers)
         if found is None:
-            return Table(start, at, tuple(actions))
+            break
         actions.append(found)
+    return Table(start, min(numbers.at, len(data)), tuple(actions))
 
 
-def _actions(data: Sequence[int], at: int) -> tuple[bytes | None, int]:
-    """Return the actions of the attributes from `at` on, None if one is unknown, and where they end."""
+def _actions(numbers: _Numbers) -> bytes | None:
+    """Return the actions of the attributes that follow, None if one is unknown or cut short."""
     actions = bytearray()
-    while True:
-        attribute, at = _number(data, at)
-        form, at = _number(data, at)
+    while not numbers.is_bad:
+        attribute, form = numbers.read(), numbers.read()
         if attribute == form == 0:
-            actions.append(END)
-            return bytes(actions), at
+            return bytes((*actions, END))
         if form == _IMPLICIT_CONST:
-            _, at = _number(data, at)
+            numbers.read()
         elif form != _FLAG_PRESENT:
             action = _FORMS.get(form)
             if action is None:
-                return None, at
+                return None
             if form == _SEC_OFFSET and attribute in _OFFSETS_OF:
                 action = OFFSET + _OFFSETS_OF[attribute]
             elif attribute == _HIGH_PC:
                 action = _SPANS.get(action, action)
             actions.append(action)
+    return None
 
 
-def _number(data: Sequence[int], at: int) -> tuple[int, int]:
-    """Return the LEB128 number at `at`, -1 if it is cut short or longer than 4 bytes, and where it ends."""
-    value = 0
-    for shift in range(0, 28, 7):
-        if at >= len(data):
-            return -1, at
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    return -1, at
+class _Numbers:
+    """LEB128 numbers of at most 4 bytes, from `at` on. `is_bad` is set by one that is cut short or longer."""
+
+    def __init__(self, data: Sequence[int], at: int) -> None:
+        self._data = data
+        self.at = at
+        self.is_bad = False
+
+    def read(self) -> int:
+        """Return the next number, -1 if it is bad or one before it was."""
+        value = 0
+        for shift in range(0, 28, 7):
+            if self.is_bad or self.at >= len(self._data):
+                break
+            byte = self._data[self.at]
+            self.at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+        self.is_bad = True
+        return -1

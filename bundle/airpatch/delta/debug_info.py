@@ -287,7 +287,7 @@ class _Tables:
 
     def __init__(self, data: memoryview) -> None:
         self._data = data
-        self._last = Table(0, 0, ())
+        self._last = Table(-1, 0, ())
         self._first = 0
         self.actions = bytearray()
         self.firsts: list[int] = []
@@ -295,7 +295,7 @@ class _Tables:
     def number(self, start: int) -> tuple[int, int]:
         """Return the place of the first abbreviation in `firsts`, and their count; none if the table precedes, or
         overlaps, that of the unit before."""
-        if start != self._last.start or not self._last.actions:
+        if start != self._last.start:
             if not self._last.end <= start <= len(self._data):
                 return 0, 0
             self._last = read_table(self._data, start)
