@@ -81,7 +81,7 @@ class Section:
 
 
 def sections(parts: Sequence[Section], machine: int = 62, base: int = 0x400000) -> bytes:
-    """An ELF file of these sections, each at an address that 16 divides; one segment is loaded, up to the last that is."""
+    """An ELF file of these sections, each at an address that 16 divides; what is loaded is one segment."""
     head = 64 + 56
     names = b"\0" + b"\0".join(part.name.encode() for part in parts) + b"\0"
     table = bytearray(64)
