@@ -203,34 +203,48 @@ class Planner:
         matches = inside or near
         if inside and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps) < (tile.end - tile.start) // 2:
             return self._unit(target, tile, self._fill(target, gaps), program)
-        covers: list[Cover] = []
         if old is None or tile.member is None:
             windows = self._around(matches, _WINDOW)
             if not windows and self._space.size <= _SMALL:
                 windows = self._whole()
+            covers: list[Cover] = []
             self._align(target, tile.start, tile.end, windows, 0, covers)
             return Unit(tile.start, tile.end, covers)
         apart = [] if program is None else program.debugging
+        return self._unit(target, tile, self._like_old(target, tile, tile.member, old, matches, apart), program)
+
+    def _like_old(
+        self,
+        target: memoryview,
+        tile: Tile,
+        member: TarMember,
+        old: Old,
+        matches: list[Cover],
+        apart: Sequence[tuple[int, int]],
+    ) -> list[Cover]:
+        """Align a tile with the older version of its member, and with what surrounds matches elsewhere.
+
+        Of the parts `apart` only the matches are returned.
+        """
+        covers: list[Cover] = []
         others = [match for match in matches if not old.start <= match[1] < old.end]
-        pieces = _cut(tile.start, tile.end, apart)
-        extra = self._around(
-            [each for at, stop, is_apart in pieces if not is_apart for each in _within(others, at, stop)], _EXTRA
-        )
+        near = [_within(others, at, stop) for at, stop, is_apart in _cut(tile.start, tile.end, apart) if not is_apart]
+        extra = self._around([match for part in near for match in part], _EXTRA)
         length = old.end - old.start
         step = _MAX_TILE if length <= _WINDOW else _WINDOW // 2
         for start in range(tile.start, tile.end, step):
             end = min(start + step, tile.end)
-            guess, low = start - tile.member.start, 0
+            guess, low = start - member.start, 0
             if length > _WINDOW:
-                guess = _counterpart(start, end, tile.member, old, inside)
+                guess = _counterpart(start, end, member, old, matches)
                 low = min(max(guess - _WINDOW // 4, 0), length - _WINDOW)
             window = (old.start + low, old.start + min(low + _WINDOW, length))
             index = Windows(self._space, [window, *extra], self._tries)
             for at, stop, is_apart in _cut(start, end, apart):
                 found = index.align(target, at, stop, guess - low + at - start)
-                for cover in _within(inside, at, stop) if is_apart else found:
+                for cover in _within(matches, at, stop) if is_apart else found:
                     self._append(covers, cover)
-        return self._unit(target, tile, covers, program)
+        return covers
 
     def _program(self, target: memoryview, tile: Tile, old: Old | None, inside: list[Cover]) -> Program | None:
         """Return what the tile and its older version tell of addresses, None if they are not programs."""
