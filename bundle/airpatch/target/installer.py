@@ -235,7 +235,10 @@ class _Checks:
         stored = {blob.digest for index in indexes for blob in index.stored}
         made = {step.digest for index in indexes for step in index.steps}
         plans = [check.examine(root, index, stored, made, pool, self.execution, deep=deep) for index in indexes]
+        brought: set[Digest] = set()
         for plan, reader in zip(plans, readers, strict=True):
+            plan.brought_before = frozenset(brought)
+            brought |= {blob.digest for blob in plan.to_write}
             plan.ahead = manifests_ahead(reader, root, plan.index.release)
             _LOG.info(
                 "release %s: blobs there: %d, to write: %d, of these to rebuild: %d, damaged: %d, missing: %d",
