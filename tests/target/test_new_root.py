@@ -14,7 +14,7 @@ import pytest
 from airpatch.errors import AirpatchError, BaseMismatch, TargetError, UsageError
 from airpatch.linux import remove_empty
 from airpatch.target import new_root
-from airpatch.target.new_root import check_place, check_target, make_root, require_root
+from airpatch.target.new_root import check_place, check_target, make_root, require_place, require_root
 from tests.target import support
 from tests.target.support import Sample, install, snapshot, try_out
 
@@ -229,6 +229,8 @@ def test_adversary_50_a_place_that_may_not_be_written_is_found_in_a_dry_run(plac
     try:
         with pytest.raises(TargetError, match="Permission denied"):
             try_out(place / "closed/root", r1.full)
+        with pytest.raises(TargetError, match="closed: Permission denied"):
+            require_place(place / "closed")
     finally:
         os.seteuid(0)
 

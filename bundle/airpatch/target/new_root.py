@@ -66,14 +66,15 @@ def require_root(path: Path) -> None:
 
 
 def require_place(path: Path) -> None:
-    """Raise TargetError unless the folder `path`, which is not there, can be made. Changes nothing."""
+    """Raise TargetError unless the folder `path` can be made or, where it is there, be written to. Changes nothing."""
     require_reachable(path)
     path = path.absolute()
     above = next(each for each in (path, *path.parents) if os.path.lexists(each))
+    longest = max((len(os.fsencode(name)) for name in path.relative_to(above).parts), default=0)
     code = 0
     if not is_folder(above):
         code = errno.ENOTDIR
-    elif max(len(os.fsencode(name)) for name in path.relative_to(above).parts) > os.statvfs(above).f_namemax:
+    elif longest > os.statvfs(above).f_namemax:
         code = errno.ENAMETOOLONG
     elif not os.access(above, os.W_OK | os.X_OK, effective_ids=True):
         code = errno.EROFS if os.statvfs(above).f_flag & os.ST_RDONLY else errno.EACCES
