@@ -63,3 +63,23 @@ def test_a_folder_that_nothing_can_go_to_is_refused_before_the_work(
     assert outcome.code == (8 if folder.startswith("file") else 2)
     assert folder.partition("/")[0] in outcome.err
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "message"),
+    [
+        ("index.json", "{", "is not the index of an OCI layout"),
+        ("blobs", "", "is not a folder"),
+        ("oci-layout/file", "", "is a folder; move it away"),
+    ],
+)
+def test_a_layout_that_nothing_can_go_to_is_refused_before_the_work(
+    path: str, content: str, message: str, bundles: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "layout" / path
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    outcome = airpatch("apply", bundles / "r1.tar.zst", "--root", "new", "--restore", "layout", "--as", "oci")
+    assert outcome.code == 8
+    assert re.search(rf"^ *layout/{path.partition('/')[0]}: {message}|: layout/{path}: {message}", outcome.err, re.M)
+    assert not (tmp_path / "new").exists()

@@ -197,6 +197,15 @@ def test_inspect_bundle(bundles: Path) -> None:
     assert {blob["disposition"] for blob in blobs} == {"stored"}
 
 
+def test_inspect_signed_bundle(bundles: Path, tmp_path: Path) -> None:
+    assert airpatch("inspect", bundles / "r1.tar.zst", "--json").document["signatures"] == []
+    signed = Path(shutil.copy(bundles / "r1.tar.zst", tmp_path))
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key"], check=True)
+    (fingerprint,) = airpatch("sign", signed, "--key", "key", "--json").document["signatures"]
+    document = airpatch("inspect", signed, "--json").document
+    assert document["signatures"] == [{"type": "ssh-ed25519", "fingerprint": fingerprint}]
+
+
 def test_inspect_patch(bundles: Path) -> None:
     document = airpatch("inspect", bundles / "r1-r2.tar.zst", "--json").document
     assert (document["kind"], document["removed"], document["image_bytes"]) == ("patch", ["tools/packaging"], None)

@@ -44,6 +44,13 @@ def test_left_out_is_exactly_what_every_base_has(new: Sample, drawn: list[tuple[
     assert parse_index(emit_index(index)) == index
 
 
+def test_what_another_product_has_is_not_removed() -> None:
+    state = replace(R1.base, repositories=R1.base.repositories | {"of/another"}, product="another")
+    assert R1.release.product == "default"
+    assert plan_patch(R2.release, [state]).removed == ()
+    assert "of/another" in plan_patch(R2.release, [replace(state, product="default")]).removed
+
+
 @given(st.permutations([R1.base, R2.base, R3.base]))
 def test_the_order_of_bases_does_not_matter(bases: list[BaseState]) -> None:
     assert plan_patch(R3.release, bases) == plan_patch(R3.release, [R1.base, R2.base, R3.base])

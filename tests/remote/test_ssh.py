@@ -187,6 +187,16 @@ def test_a_root_of_several_products_is_asked_for_the_one_that_is_sent(shell: str
     assert send(IMAGES / "r2", root, shell, product="till", effort="fast").is_patch
 
 
+def test_a_further_product_needs_only_what_the_root_lacks(shell: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    send(IMAGES / "r1", root, shell, product="shop", sequence=4)
+    for product in ("till", "depot"):
+        done = send(IMAGES / "r1/infra", root, shell, product=product)
+        index = done.bundle.index
+        assert (done.is_patch, index.release.product, index.release.sequence) == (True, product, 0)
+        assert (index.stored, index.removed) == ((), ())
+
+
 def test_an_internal_error_of_the_host_is_told(shell: str, tmp_path: Path) -> None:
     """Its exit code is that of no class of errors."""
     error = {"class": "InternalError", "exit": 1, "message": "ImportError: no module", "findings": []}

@@ -88,6 +88,12 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         Objects(parse_store_address(str(tmp_path / "nothing")))
 
 
+def test_what_a_folder_refuses_is_told_without_the_clients_innards(tmp_path: Path) -> None:
+    (tmp_path / "blobs").touch()
+    with pytest.raises(TargetError, match=r"storage cannot be used: Unable to .*blobs/one.*: Not a directory$"):
+        Objects(parse_store_address(str(tmp_path))).put("blobs/one", b"content")
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("bucket")
 def test_a_bucket_that_is_not_there() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.errors import FormatError, IntegrityError, UsageError
+from airpatch.errors import FormatError, IntegrityError, TargetError, UsageError
 from airpatch.format import canonical
 from airpatch.model.digest import Digest
 from airpatch.store.object_names import release_bytes, release_name
@@ -95,8 +95,10 @@ def test_without_the_library_there_is_no_folder(tmp_path: Path, monkeypatch: pyt
 
 def test_a_place_where_no_folder_can_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot be made"):
-        make_store(parse_store_address(f"{tmp_path}/file/store"))
+    (tmp_path / "loop").symlink_to("loop")
+    for name, cause in (("file", "File exists"), ("file/store", "Not a directory"), ("loop/store", "Too many levels")):
+        with pytest.raises(TargetError, match=f"{name}: .*{cause}"):
+            make_store(parse_store_address(f"{tmp_path}/{name}"))
 
 
 def test_a_store_of_a_later_version_is_refused(store: ReleaseStore) -> None:

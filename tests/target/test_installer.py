@@ -94,6 +94,13 @@ def test_a_patch_writes_what_is_new(old: Path, r1: Sample, r2: Sample, kind: str
     assert {str(name) for name in applied.tags} == {"shop/web:r2", "shop/web:stable", "shop/worker:r2", "proxy:r2"}
 
 
+def test_what_several_bundles_bring_is_written_once(root: Path, r1: Sample, r2: Sample) -> None:
+    for applied in (try_out(root, r1.full, r1.full, r2.full), install(root, r1.full, r1.full, r2.full)):
+        assert [set(each.written) for each in applied] == [
+            set(r1.release.blobs), set(), set(r2.release.blobs) - set(r1.release.blobs)
+        ]  # fmt: skip
+
+
 def test_a_root_from_patches_is_the_one_from_full_bundles(place: Path, r1: Sample, r2: Sample, r3: Sample) -> None:
     for bundle in (r1.full, r2.full, r3.full):
         install(place / "full", bundle)

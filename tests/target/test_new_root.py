@@ -14,7 +14,7 @@ import pytest
 from airpatch.errors import AirpatchError, BaseMismatch, TargetError, UsageError
 from airpatch.linux import remove_empty
 from airpatch.target import new_root
-from airpatch.target.new_root import check_place, make_root, require_root
+from airpatch.target.new_root import check_place, check_target, make_root, require_place, require_root
 from tests.target import support
 from tests.target.support import Sample, install, snapshot, try_out
 
@@ -229,6 +229,8 @@ def test_adversary_50_a_place_that_may_not_be_written_is_found_in_a_dry_run(plac
     try:
         with pytest.raises(TargetError, match="Permission denied"):
             try_out(place / "closed/root", r1.full)
+        with pytest.raises(TargetError, match="closed: Permission denied"):
+            require_place(place / "closed")
     finally:
         os.seteuid(0)
 
@@ -246,3 +248,37 @@ def test_adversary_50_a_folder_that_somebody_else_began_is_not_used(place: Path)
     with pytest.raises(TargetError, match="belongs to another user"):
         make_root(place / "root")
     assert os.listdir(place) == [".root.airpatch-new"]
+
+
+@pytest.mark.parametrize("held", ["shop/web:r1/manifest.json", "oci-layout", "docker/whalesay:latest/x", "r1.tar.zst"])
+def test_a_folder_of_other_things_does_not_become_a_root(place: Path, r1: Sample, held: str) -> None:
+    root = place / "images"
+    (root / held).parent.mkdir(parents=True)
+    (root / held).touch()
+    before = snapshot(root)
+    for work in (install, try_out):
+        with pytest.raises(UsageError, match=f"nor empty: it holds {held.partition('/')[0]}; name the root"):
+            work(root, r1.full)
+    assert snapshot(root) == before
+
+
+def test_many_other_things_are_not_all_named(place: Path) -> None:
+    for name in "edcba":
+        (place / name).touch()
+    with pytest.raises(UsageError, match="it holds a, b, c and more;"):
+        check_target(place)
+
+
+@pytest.mark.parametrize("held", ["", "lost+found", ".airpatch", ".snapshot", "docker/registry/v2", "docker/registry"])
+def test_a_folder_that_may_become_a_root(place: Path, r1: Sample, held: str) -> None:
+    """A new file system, what another run has left, and the storage of a registry to which nothing was pushed yet."""
+    root = place / "root"
+    (root / held).mkdir(parents=True)
+    install(root, r1.full)
+
+
+def test_a_root_may_hold_other_things_too(place: Path, r1: Sample) -> None:
+    root = place / "root"
+    install(root, r1.full)
+    (root / "scheduler-state.json").touch()
+    check_target(root)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import cython
 
-from airpatch.delta.mixing import zeros
 from airpatch.delta.modes import KINDS
+from airpatch.zeroed_memory import ZeroedTables
 
 if cython.compiled:
     from cython.cimports.airpatch.delta.mixing import Coder, Model, context
@@ -61,10 +61,11 @@ class MixedContent:
         self._literals = Model(_LITERAL_CONTEXTS, bits, 256 * _TRUSTS, 256 * _TRUSTS, 6)
         self._flags = Model(_FLAG_CONTEXTS, min(bits, 18), 1 + KINDS + KINDS * _PHASES, (KINDS << 8) + 257, 4)
         self._values = Model(_VALUE_CONTEXTS, min(bits, 19), 256, 256 * _PHASES, 6)
-        self._history = 0
-        self._ring = zeros(1 << min(bits + 2, 22))
+        tables = ZeroedTables(8 << bits)
+        self._matches = tables.take(4 << min(bits, 18)).cast("I")
+        self._ring = tables.take(1 << min(bits + 2, 22))
         self._last = len(self._ring) - 1
-        self._matches = zeros(4 << min(bits, 18)).cast("I")
+        self._history = 0
         self._unused = 32 - min(bits, 18)
         self._count = self._like = self._alike = 0
         self._last_covers = self._last_blocks = self._last_values = 0

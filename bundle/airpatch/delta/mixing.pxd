@@ -23,6 +23,11 @@ cdef class Model:
     cdef int _slot_bits
     cdef long long _rate
     cdef unsigned int[::1] _counters  # differences to _UNKNOWN of 22 bits of probability, 10 of how many bits were seen
+    cdef bint _is_packed  # lines of 16 of them lie in the order of their first use, while few are used
+    cdef Py_ssize_t _used  # packed lines
+    cdef Py_ssize_t _room  # as many are few
+    cdef unsigned int[::1] _packed  # by the number of a line: its place in this order, from 1 on; 0 if it is not used
+    cdef unsigned int[::1] _unpacked  # counters in the order of the lines' numbers, when more are used
     cdef int[::1] _weights
     cdef int[::1] _refined
     cdef long long[::1] _starts  # of the counters of half a byte
@@ -33,5 +38,7 @@ cdef class Model:
     cdef int[::1] _adaptation
 
     cdef int flag(self, Coder coder, int bit, Py_ssize_t selector, Py_ssize_t refinement) noexcept
+    cdef Py_ssize_t _line(self, Py_ssize_t i, Py_ssize_t number) noexcept
+    cdef void _unpack(self) noexcept
     cdef int byte(self, Coder coder, int value, int expected, Py_ssize_t trust, Py_ssize_t refinement) noexcept
     cdef int _bit(self, Coder coder, int bit, Py_ssize_t selector, Py_ssize_t refinement) noexcept

@@ -1,6 +1,7 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-# In bounds: a counter's place is below inputs << slot_bits; selectors and refinements are below what the model was
-# made with; a stretched probability has 12 bits.
+# In bounds: a line's number is below inputs << slot_bits - 4; a byte takes 2 * inputs lines, a flag half as many, and
+# begins with `_room` at most of the packed ones; selectors and refinements are below what the model was made with; a
+# stretched probability has 12 bits.
 """Context mixing: bits predicted in several contexts at once, and an arithmetic coder (spec/DELTA.md, Mixing).
 
 The predictions are mixed by weights that learn which contexts are right, and the result is refined by what has come
@@ -15,7 +16,7 @@ from array import array
 
 import cython
 
-from airpatch.zeroed_memory import lazy_zeros
+from airpatch.zeroed_memory import ZeroedTables
 
 if cython.compiled:
     from cython.cimports.airpatch.prefetch import fetch
@@ -33,6 +34,7 @@ _SURE = cython.declare(cython.longlong, 31)  # bits after which a counter is tru
 _HEAVIEST = cython.declare(cython.longlong, 1 << 20)
 _UNKNOWN = cython.declare(cython.uint, 1 << 31)  # of a counter: probability 1/2, no bit seen
 _FIRST_WEIGHT = 26000  # of 65536
+_LINE = cython.declare(cython.Py_ssize_t, 16)  # counters beside each other: of half a byte, or of 16 flags
 _REFINED = cython.declare(cython.Py_ssize_t, 33)  # points at which a refinement knows a probability
 
 _POINTS = (
@@ -139,11 +141,6 @@ class Coder:
         return bit
 
 
-def zeros(size: int) -> memoryview:
-    """Return `size` zero bytes that take no memory before they are used: most differences have little to mix."""
-    return memoryview(lazy_zeros(size, in_huge_pages=False))
-
-
 @cython.cclass
 class Model:
     """Predicts bits in a number of contexts. Types are in mixing.pxd."""
@@ -155,7 +152,15 @@ class Model:
         self._inputs = inputs
         self._slot_bits = slot_bits
         self._rate = rate
-        self._counters = zeros(4 * inputs << slot_bits).cast("I")
+        lines = inputs << (slot_bits - 4)
+        self._room = lines >> 3
+        self._used = 0
+        self._is_packed = True
+        packed = 1 + self._room + 2 * inputs
+        tables = ZeroedTables(4 * lines + 4 * _LINE * packed)
+        self._packed = tables.take(4 * lines).cast("I")
+        self._counters = tables.take(4 * _LINE * packed).cast("I")
+        self._unpacked = ZeroedTables(4 * _LINE * lines).take(4 * _LINE * lines).cast("I")
         self._weights = array("i", [_FIRST_WEIGHT, 0] * inputs) * selectors
         self._refined = array("i", [_SQUASH[min(128 * i, 4095)] * 16 for i in range(33)]) * refinements
         self.contexts = array("Q", bytes(8 * inputs))
@@ -173,11 +178,13 @@ class Model:
     ) -> cython.int:
         """Code one bit by itself, whose contexts are in `contexts`."""
         i: cython.Py_ssize_t
+        slot: cython.Py_ssize_t
+        if self._used > self._room:
+            self._unpack()
         counters: cython.p_uint = cython.address(self._counters[0]) if cython.compiled else self._counters
         for i in range(self._inputs):
-            self._places[i] = (i << self._slot_bits) + cython.cast(
-                cython.Py_ssize_t, self.contexts[i] >> (32 - self._slot_bits)
-            )
+            slot = cython.cast(cython.Py_ssize_t, self.contexts[i] >> (32 - self._slot_bits))
+            self._places[i] = self._line(i, slot >> 4) + (slot & 15)
             fetch(counters, self._places[i])  # else each would be waited for by itself
         return self._bit(coder, bit, selector, refinement)
 
@@ -202,6 +209,8 @@ class Model:
         inner: cython.Py_ssize_t
         level: cython.Py_ssize_t
         partial: cython.int = 1
+        if self._used > self._room:
+            self._unpack()
         counters: cython.p_uint = cython.address(self._counters[0]) if cython.compiled else self._counters
         for k in range(8):
             if k & 3 == 0:
@@ -209,9 +218,7 @@ class Model:
                     where = self.contexts[i]
                     if k:
                         where = ((where + cython.cast(cython.ulonglong, partial) * _NIBBLE) * _SPREAD) & _MASK32
-                    self._starts[i] = (i << self._slot_bits) + (
-                        cython.cast(cython.Py_ssize_t, where >> (36 - self._slot_bits)) << 4
-                    )
+                    self._starts[i] = self._line(i, cython.cast(cython.Py_ssize_t, where >> (36 - self._slot_bits)))
                     fetch(counters, self._starts[i])
             inner = partial if k < 4 else (1 << (k - 4)) | (partial & ((1 << (k - 4)) - 1))
             for i in range(self._inputs):
@@ -221,6 +228,38 @@ class Model:
                 coder, value >> (7 - k) & 1, partial + 256 * level, refinement << 8 | partial
             )
         return partial & 255
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _line(self, i: cython.Py_ssize_t, number: cython.Py_ssize_t) -> cython.Py_ssize_t:
+        """Return the place of the first counter of the line of context `i` that has this number, by a hash."""
+        number += i << (self._slot_bits - 4)
+        if self._is_packed:
+            if self._packed[number] == 0:
+                self._used += 1
+                self._packed[number] = cython.cast(cython.uint, self._used)
+            number = self._packed[number]
+        return number * _LINE
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _unpack(self) -> cython.void:
+        """Move the lines to where their numbers say.
+
+        A small difference would touch each page of that table, which takes longer than its coding, and longer than
+        this; in a large one the way to packed lines would be longer.
+        """
+        number: cython.Py_ssize_t
+        i: cython.Py_ssize_t
+        at: cython.Py_ssize_t
+        for number in range(len(self._packed)):
+            at = self._packed[number] * _LINE
+            if at:
+                for i in range(_LINE):
+                    self._unpacked[number * _LINE + i] = self._counters[at + i]
+        self._counters = self._packed = self._unpacked
+        self._is_packed = False
+        self._used = 0
 
     @cython.cfunc
     @cython.exceptval(check=False)

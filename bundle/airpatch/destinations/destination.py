@@ -222,17 +222,22 @@ def leftovers(tree: Tree, folders: Collection[str]) -> list[str]:
     return sorted(found)
 
 
-def obstacles(tree: Tree, folders: Iterable[str], paths: Iterable[str]) -> Iterator[str]:
-    """Yield what is in the way of placing folders at `paths`, and anything in `folders`, below `tree`.
+def obstacles(tree: Tree, files: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
+    """Yield what is in the way of placing `files` and `folders` below `tree`.
 
-    A folder gives way to a new one if it is empty, or an image's, or holds a manifest's signatures.
+    A file gives way to a new one; so does a folder if it is empty, or an image's, or holds a manifest's signatures.
     """
-    above = {path.rpartition("/")[0] for path in paths} | set(folders)
-    for path in sorted({"/".join(parts[:n]) for parts in (a.split("/") for a in above) for n in range(len(parts) + 1)}):
+    files, folders = set(files), set(folders)
+    above = {tuple(path.split("/")[:-1]) for path in files | folders}
+    for path in sorted({"/".join(parts[:n]) for parts in above for n in range(len(parts) + 1)}):
         status = tree.status(path)
         if status is not None and not stat.S_ISDIR(status.st_mode):
             yield f"{tree.name(path)}: is not a folder; links are not followed"
-    for path in sorted(paths):
+    for path in sorted(files):
+        status = tree.status(path)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            yield f"{tree.name(path)}: is a folder; move it away"
+    for path in sorted(folders):
         status = tree.status(path)
         if status is None:
             continue

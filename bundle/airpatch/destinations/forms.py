@@ -98,9 +98,23 @@ def oci_parts(
             named = {f"signature-{n}": Wanted(s.digest, s.size) for n, s in enumerate(own, 1)}
             folder = image_signature_folder(image.name.repository, digest)
             signatures[folder] = FolderPart(folder, named, (image.name,))
-    blobs = [FilePart(f"{OCI_BLOBS}/sha256/{d.hex}", file, tuple(users[d])) for d, file in files.items()]
+    blobs = [FilePart(_blob_path(digest), file, tuple(users[digest])) for digest, file in files.items()]
     index = _index(images, manifests, parsed, others)
     return [FilePart(OCI_LAYOUT, LAYOUT_VERSION), *blobs, *signatures.values(), FilePart(OCI_INDEX, index)]
+
+
+def oci_paths(images: Iterable[Image], parsed: Mapping[Digest, Manifest]) -> tuple[set[str], set[str]]:
+    """Return the paths of the files and folders that `oci_parts` gives for `images`, whose manifests are `parsed`."""
+    files, folders = {OCI_LAYOUT, OCI_INDEX}, set()
+    for image in images:
+        for digest, manifest in walk([image.manifest], parsed.__getitem__):
+            files |= {_blob_path(each) for each in (digest, *(blob.digest for blob in manifest.blobs))}
+            folders.add(image_signature_folder(image.name.repository, digest))
+    return files, folders
+
+
+def _blob_path(digest: Digest) -> str:
+    return f"{OCI_BLOBS}/sha256/{digest.hex}"
 
 
 def _index(

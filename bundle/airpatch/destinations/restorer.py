@@ -18,13 +18,14 @@ from airpatch.blobs.content import Content
 from airpatch.blobs.output import DescriptorSink
 from airpatch.blobs.tree import Tree
 from airpatch.destinations.destination import Destination, leftovers, obstacles
-from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts
+from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts, oci_paths
 from airpatch.destinations.transfer import LinkMode, Transfer
 from airpatch.errors import AirpatchError, IntegrityError, SourceError, TargetError, UsageError
 from airpatch.execution import Execution
 from airpatch.linux import is_folder
 from airpatch.log import logger
 from airpatch.model.digest import Digest
+from airpatch.model.manifest import Manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.sources.location import OCI_INDEX
@@ -65,9 +66,9 @@ def restore_images(
     """
     with Destination(out) as destination:
         parts = _parts(images, manifests, form, destination.tree)
+        files = [part.path for part in parts if isinstance(part, FilePart)]
         folders = [part.path for part in parts if isinstance(part, FolderPart)]
-        above = {part.path.rpartition("/")[0] for part in parts if isinstance(part, FilePart)}
-        _require_free(out, destination.tree, above, folders)
+        _require_free(out, destination.tree, files, folders)
         others = leftovers(destination.tree, folders) if form is Form.DIR else []
         needs = _make(parts, destination)
         _LOG.info(
@@ -88,18 +89,22 @@ def restore_images(
         return others
 
 
-def require_free(images: Iterable[Image], out: Path) -> None:
-    """Look whether `images` can be restored as folders below `out`, if that is there. Changes nothing.
+def require_free(images: Iterable[Image], manifests: Mapping[Digest, Manifest], out: Path, form: Form) -> None:
+    """Look whether `images` can be restored to `out`, if that is there. Changes nothing.
 
     Raises TargetError if something is in the way.
     """
     if is_folder(out):
         with closing(Tree(out)) as tree:
-            _require_free(out, tree, (), [image.name.reference for image in images])
+            if form is Form.DIR:
+                _require_free(out, tree, (), [image.name.reference for image in images])
+            else:
+                _require_free(out, tree, *oci_paths(images, manifests))
+                _other_entries(tree)
 
 
-def _require_free(out: Path, tree: Tree, above: Iterable[str], folders: Iterable[str]) -> None:
-    if found := list(obstacles(tree, above, folders)):
+def _require_free(out: Path, tree: Tree, files: Iterable[str], folders: Iterable[str]) -> None:
+    if found := list(obstacles(tree, files, folders)):
         raise TargetError(f"{out}: something is in the way", found)
 
 
@@ -131,13 +136,17 @@ class _Need:
 def _parts(images: Sequence[Image], manifests: Mapping[Digest, bytes], form: Form, tree: Tree) -> Sequence[Part]:
     if form is Form.DIR:
         return dir_parts(images, manifests)
+    return oci_parts(images, manifests, _other_entries(tree))
+
+
+def _other_entries(tree: Tree) -> Sequence[Mapping[str, object]]:
+    """Return the entries of the index of the layout in `tree`, if there is one. Raises TargetError."""
     from airpatch.sources.oci_layouts import read_index  # few restore a layout
 
     try:
-        others = read_index(tree, OCI_INDEX) if tree.status(OCI_INDEX) is not None else []
+        return read_index(tree, OCI_INDEX) if tree.status(OCI_INDEX) is not None else []
     except SourceError as error:
         raise TargetError(error.message) from None
-    return oci_parts(images, manifests, others)
 
 
 def _make(parts: Iterable[Part], destination: Destination) -> dict[Wanted, _Need]:

@@ -13,7 +13,6 @@ from airpatch.archive.open_bundles import open_bundles
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
-from airpatch.linux import is_folder
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.names import is_servable
@@ -97,10 +96,10 @@ def apply(
             warnings.append(request_blobs(request, index, missing))
 
     def on_known(release: Release, manifests: Mapping[Digest, Manifest]) -> None:
-        if place is not None and place.form == "dir":
-            from airpatch.destinations.restorer import require_free
+        if place is not None:
+            from airpatch.destinations.restorer import Form, require_free
 
-            require_free(release.images, Path(place.path))
+            require_free(release.images, manifests, Path(place.path), Form(place.form))
         if files_to is not None:
             from airpatch.operations.lay_out_files import require_places
 
@@ -141,12 +140,13 @@ def _image_output(folder: StrPath, form: str, link: str) -> ImageOutput:
 
 
 def _check_folder(path: Path, root: Path) -> None:
-    """Raise UsageError or TargetError unless `path` can become a folder of its own beside `root`. Changes nothing."""
+    """Raise UsageError or TargetError unless `path` is or can become a folder of its own beside `root`, that can be
+    written to. Changes nothing.
+    """
     from airpatch.destinations.destination import check_is_no_root
 
     check_is_no_root(path, root)
-    if not is_folder(path):
-        require_place(path)
+    require_place(path)
 
 
 def _restore(release: Release, root: Path, place: ImageOutput, execution: Execution) -> Restored:

@@ -14,7 +14,7 @@ from airpatch.host.facts import Fact, Verdict
 from airpatch.host.live_registry import registries
 from airpatch.linux import is_folder
 from airpatch.operations.arguments import StrPath
-from airpatch.target.new_root import check_place
+from airpatch.target.new_root import check_target
 from airpatch.target.root import Root
 from airpatch.target.state import history
 
@@ -97,11 +97,11 @@ def doctor(root: StrPath | None = None) -> HostReport:
 
     `root` is a directory that holds `docker/registry/v2`, or one that `apply` is to make. Its file system, or that of
     the current folder, is tested in a folder that is then removed; nothing else is written. Raises UsageError if
-    `root` lies inside the storage of a registry.
+    `root` lies inside the storage of a registry, or holds other things.
     """
     path = None if root is None else Path(root)
     if path is not None:
-        check_place(path)
+        check_target(path)
     return HostReport(path, tuple(_facts(path)))
 
 

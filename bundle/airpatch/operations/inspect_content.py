@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airpatch.report.layer_encodings import Layer
     from airpatch.report.layer_patches import LayerPatch
     from airpatch.report.root_report import RootReport
+    from airpatch.signing.public_keys import PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class BundleReport:
     weights: Mapping[ImageName, Weight]
     costs: Costs
     patches: tuple[LayerPatch, ...] = ()
+    signatures: tuple[PublicKey | None, ...] = ()
+    """The keys by which it says it is signed, which is not checked: None for one of a kind that is not accepted."""
     format_version: int = VERSION
 
     @property
@@ -125,6 +128,7 @@ def inspect(
             weigh(images.items(), manifests),
             costs_of(bundle.index, manifests),
             _patches(bundle) if patches else (),
+            _signatures(bundle),
         )
 
 
@@ -146,6 +150,14 @@ def _patches(bundle: BundleFile) -> tuple[LayerPatch, ...]:
     from airpatch.report.layer_patches import read_layer_patches
 
     return tuple(read_layer_patches(bundle))
+
+
+def _signatures(bundle: BundleFile) -> tuple[PublicKey | None, ...]:
+    if not bundle.opening.signatures:
+        return ()
+    from airpatch.signing.bundle_signatures import key_of
+
+    return tuple(map(key_of, bundle.opening.signatures))
 
 
 def _root(path: Path) -> RootReport:

@@ -84,7 +84,8 @@ def diff(
 def label_for(
     bases: Paths, release: str | None, sequence: int | None, product: str | None, expires: int | None = None
 ) -> Label:
-    """Return what to call a release that is made against `bases`; its number is one more than the highest of theirs.
+    """Return what to call a release that is made against `bases`; its number is one more than the highest of theirs, as
+    far as they are of its product.
 
     An unnumbered base gives an unnumbered release, and a request alone gives the number that it is for. Raises
     UsageError if the products of the bases differ and no `product` is given.
@@ -96,7 +97,8 @@ def label_for(
             "the bases belong to several products; choose one with --product",
             [f"{name}: product {of.product}" for name, of in found.items()],
         )
-    return Label(release, sequence, product, expires, next(iter(products), None), _next_sequence(list(found.values())))
+    own = [of for of in found.values() if product in (None, of.product)]
+    return Label(release, sequence, product, expires, next(iter(products), None), _next_sequence(own))
 
 
 def _next_sequence(installed: Sequence[InstalledRelease]) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -132,9 +133,15 @@ def _inventory(host: RemoteHost, remote: RemoteRoot, work: Path, product: str | 
     except UsageError:
         if product is None:
             raise
-        content = host.airpatch(*words)  # the root has nothing of that product yet
+        content = host.airpatch(*words, *_any_product(host, remote))  # it has nothing of that product yet
     path.write_bytes(content)
     return path
+
+
+def _any_product(host: RemoteHost, remote: RemoteRoot) -> Sequence[str]:
+    """Return the option that chooses one of several products on the root: what it has is the same for all."""
+    products = json.loads(host.airpatch("inspect", remote.path, "--json", "-q"))["current"]
+    return ("--product", min(products)) if products else ()
 
 
 def _apply(host: RemoteHost, remote: RemoteRoot, bundle: Path, execution: Execution) -> None:

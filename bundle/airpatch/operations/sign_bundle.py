@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from airpatch.format.index import Index
 from airpatch.operations.arguments import Paths, StrPath, names
 from airpatch.operations.trusted_files import read_limited
 from airpatch.signing import MAX_SIGNATURE, sshsig
-from airpatch.signing.bundle_signatures import NAMESPACE, check_signature
+from airpatch.signing.bundle_signatures import NAMESPACE, check_signature, key_of
 from airpatch.signing.certificates import is_certificate
 from airpatch.signing.certificates import parse as parse_certificate
 from airpatch.signing.public_keys import PublicKey
@@ -73,11 +72,6 @@ def _exported(name: str, opening: Opening, output: str) -> SignedBundle:
     return SignedBundle(name, opening.index, tuple(map(_fingerprint, opening.signatures)), output)
 
 
-def fingerprints(signatures: Sequence[bytes]) -> tuple[str, ...]:
-    """Return the fingerprints of the keys that made armored signatures, without checking what they sign."""
-    return tuple(map(_fingerprint, signatures))
-
-
 def _imported(file: str, message: bytes) -> bytes:
     """Return the signature in `file`, which must be one of `message`; carriage returns added on the way are removed."""
     text = read_limited(file, 2 * MAX_SIGNATURE).replace(b"\r\n", b"\n")
@@ -94,7 +88,5 @@ def _key(blob: bytes) -> PublicKey:
 
 
 def _fingerprint(text: bytes) -> str:
-    try:
-        return _key(sshsig.parse(text).public_key).fingerprint
-    except (FormatError, TrustError):
-        return "a key of an unknown kind"
+    key = key_of(text)
+    return "a key of a kind that is not accepted" if key is None else key.fingerprint

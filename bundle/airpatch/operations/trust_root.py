@@ -14,6 +14,7 @@ from airpatch.signing import MAX_SIGNATURE
 from airpatch.signing.bundle_signatures import MAX_SIGNATURES
 from airpatch.signing.policy import Signer
 from airpatch.signing.trusted import TrustedSigners
+from airpatch.target.new_root import check_target
 from airpatch.target.root import Root
 from airpatch.target.root_trust import TRUST, emit_trust, stored_trust
 from airpatch.target.state import locked
@@ -39,9 +40,11 @@ def trust(
 
     The first time, anybody who may write to the root decides. Later, `signature` must be a file of armored signatures
     over the new allowed signers in namespace `airpatch-trust`, by signers whom the root trusts now; the root's owner
-    may use `force` instead. Raises TrustError, TargetError, FormatError.
+    may use `force` instead. Raises TrustError, TargetError, FormatError, and UsageError if `root` is a
+    folder of other things.
     """
     path = Path(root)
+    check_target(path)
     with Root(path, create=True) as opened, locked(opened) as state:
         signers: tuple[Signer, ...] = ()
         if force:

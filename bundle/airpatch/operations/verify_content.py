@@ -25,6 +25,7 @@ from airpatch.operations.trusted_files import require_signed
 from airpatch.units import count
 
 if TYPE_CHECKING:
+    from airpatch.archive.opening import Opening
     from airpatch.layers.proof import Base
     from airpatch.signing.policy import Signer
     from airpatch.signing.trusted import TrustedSigners
@@ -63,7 +64,7 @@ def verify(
     beside the bundle if the current folder is not writable.
 
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, TrustError,
-    UsageError, TargetError.
+    TargetError, UsageError, also for a full bundle with a `base`.
     """
     given = at_least_one(subject, "verify")
     name = given[0]
@@ -104,6 +105,12 @@ def _bundle(
     given: Sequence[str], base: StrPath | None, trusted: TrustedSigners | None, execution: Execution
 ) -> VerifiedBundle:
     signers: list[Signer] = []
+
+    def demand(opening: Opening) -> None:
+        signers.extend(require_signed(trusted, opening, reader.name))
+        if base is not None and opening.index.is_full:
+            raise UsageError(f"{reader.name}: is a full bundle, which needs no --base")
+
     with ExitStack() as stack:
         reader, *others = [stack.enter_context(closing(each)) for each in open_bundles(given, execution.ask)]
         if others:
@@ -112,7 +119,7 @@ def _bundle(
             reader,
             execution,
             None if base is None else _base(os.fspath(base), execution),
-            lambda opening: signers.extend(require_signed(trusted, opening, reader.name)),
+            demand,
         )
     if checked.findings:
         raise _error(reader.name, checked.findings)

@@ -51,7 +51,7 @@ class BaseState:
     `layers` are those of the blobs that can be read from `content`, or made by the layer patches of a full bundle, and
     may be sources of layer patches; `images` say in which images they are. With `no_layer_patches`, as for a request,
     the patch has none: a top-up must not need what it completes. `features` are those of the airpatch there, None if it
-    does not say.
+    does not say. `product` is that of the installed release, None if it is not known.
     """
 
     base: Base
@@ -63,6 +63,7 @@ class BaseState:
     images: tuple[Image, ...] = ()
     no_layer_patches: bool = False
     features: frozenset[str] | None = None
+    product: str | None = None
 
 
 def open_base(name: str, release: Release, pull: PullOptions | None = None) -> BaseState:
@@ -228,6 +229,7 @@ def _from_bundle(name: str) -> BaseState:
         tuple(blob.digest for blob in (release.blobs if index.is_full else index.stored) if not blob.is_manifest),
         bundle,
         release.images,
+        product=release.product,
     )
 
 
@@ -265,9 +267,8 @@ def _from_store(name: str) -> BaseState:
 
 def _from_inventory(value: Inventory, name: str) -> BaseState:
     base = Base(inventories.content_id(value), value.name or _file_label(Path(name)))
-    return BaseState(
-        base, value.blobs, frozenset(value.repositories), features=frozenset(value.features) if value.version else None
-    )
+    features = frozenset(value.features) if value.version else None
+    return BaseState(base, value.blobs, frozenset(value.repositories), features=features, product=value.product)
 
 
 def _file_label(path: Path) -> str:

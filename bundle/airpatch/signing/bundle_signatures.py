@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from airpatch.errors import FormatError
+from airpatch.errors import FormatError, TrustError
 from airpatch.signing import sshsig
+from airpatch.signing.certificates import is_certificate
+from airpatch.signing.certificates import parse as parse_certificate
+from airpatch.signing.public_keys import PublicKey
 from airpatch.signing.sshsig import Signature
 
 NAMESPACE = "airpatch"
@@ -22,3 +25,16 @@ def check_signature(text: bytes) -> Signature:
     if signature.namespace != NAMESPACE:
         raise FormatError(f"a signature for the namespace {signature.namespace!r:.60}; sign with `-n {NAMESPACE}`")
     return signature
+
+
+def key_of(text: bytes) -> PublicKey | None:
+    """Return the key, or that of the certificate, which an armored signature says it is by; None if it is of a kind
+    that is not accepted.
+
+    Whether it is a signature by that key is not looked at. Raises FormatError.
+    """
+    blob = sshsig.parse(text).public_key
+    try:
+        return parse_certificate(blob).key if is_certificate(blob) else PublicKey(blob)
+    except (FormatError, TrustError):
+        return None

@@ -26,6 +26,7 @@ SK_ED25519 = "sk-ssh-ed25519@openssh.com"
 SK_ECDSA = "sk-ecdsa-sha2-nistp256@openssh.com"
 ECDSA = {f"ecdsa-sha2-{curve}": curve for curve in ("nistp256", "nistp384", "nistp521")}
 KEY_TYPES = (ED25519, *ECDSA, RSA, SK_ED25519, SK_ECDSA)
+_NAMES = {ED25519: "ED25519", RSA: "RSA", SK_ED25519: "ED25519-SK", SK_ECDSA: "ECDSA-SK"}
 
 MIN_RSA_BITS = 3072
 MAX_RSA_BITS = 16384
@@ -53,6 +54,10 @@ class PublicKey:
     def fingerprint(self) -> str:
         """`SHA256:...`, as ssh-keygen -l prints it."""
         return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+
+    def __str__(self) -> str:
+        """`SHA256:... (ED25519)`: the fingerprint, and the kind as ssh-keygen -l names it."""
+        return f"{self.fingerprint} ({_NAMES.get(self.type, 'ECDSA')})"
 
     def verify(self, signature: bytes, data: bytes) -> None:
         """Raise TrustError unless `signature`, in OpenSSH's encoding, is one of `data` by this key.

@@ -50,6 +50,7 @@ _CREDENTIALS = (
 _NO_CREDENTIALS = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
 _LEFT = re.compile(r"[0-9a-f]{64}#[0-9]+", re.ASCII)
 """Names of what a writer that was killed has left of an object."""
+_INNARDS = re.compile(r"^Generic LocalFileSystem error: | \(os error [0-9]+\)$", re.ASCII)
 _LEAST_AHEAD, _MOST_AHEAD = 64 << 10, 8 << 20
 """Bytes that are read at once: few where somebody jumps, many where somebody reads on."""
 
@@ -264,7 +265,7 @@ def _require_credentials(where: str) -> None:
 
 
 def _brief(error: Exception) -> str:
-    """Return the first line of what a client says, whose others are its innards."""
+    """Return the first line of what a client says, whose others are its innards, without those in it."""
     if _METADATA[0] in str(error):
         return _NO_CREDENTIALS
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+    return _INNARDS.sub("", (str(error).splitlines() or [type(error).__name__])[0])[:300]

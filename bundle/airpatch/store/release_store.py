@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from airpatch import limits
 from airpatch.blobs.content import BlobReader, require
+from airpatch.blobs.output import require_reachable, write_error
 from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.extras import require_extra
 from airpatch.format import canonical
@@ -113,11 +114,12 @@ def make_store(address: StoreAddress) -> ReleaseStore:
     holds other things.
     """
     require_extra("store", "obstore")  # or else there would be a folder, and nothing in it
-    if address.path is not None and not address.path.exists():
+    if address.path is not None:
+        require_reachable(address.path)
         try:
-            address.path.mkdir(parents=True)
+            address.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{address.spec}: cannot be made: {error.strerror}") from None
+            raise write_error(address.spec, error) from None
     if is_root(address):
         raise UsageError(
             f"{address.spec}: is a registry's root, to which 'airpatch apply' adds releases: name another folder"

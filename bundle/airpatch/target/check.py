@@ -61,11 +61,14 @@ class InstallPlan:
     """The blobs of the release that are not available because of those missing."""
     ahead: ManifestsAhead = ManifestsAhead({}, False)
     """Those manifests of the release that are known before the bundle is read."""
+    brought_before: AbstractSet[Digest] = frozenset()
+    """What bundles that are applied before this one write."""
 
     @property
     def to_write(self) -> tuple[Blob, ...]:
         index = self.index
-        return tuple(b for b in (*index.stored, *index.patched) if b.digest not in self.present)
+        there = self.present | self.brought_before
+        return tuple(b for b in (*index.stored, *index.patched) if b.digest not in there)
 
     @property
     def missing_by_image(self) -> list[str]:

@@ -32,7 +32,7 @@ from airpatch.target import check, space
 from airpatch.target.check import InstallPlan
 from airpatch.target.history import Action
 from airpatch.target.manifests_ahead import manifests_ahead
-from airpatch.target.new_root import check_place, require_place
+from airpatch.target.new_root import check_target, require_place
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.root_trust import stored_trust
@@ -99,7 +99,7 @@ def install(
     publishing itself failed, in a state from which another run goes on.
     """
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
-    check_place(path)
+    check_target(path)
     with worker_pool(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
         signers = _require_signed(streams, trusted)  # before there is even a folder, and before anything is parsed
@@ -155,7 +155,7 @@ def preview(
     blob.
     """
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
-    check_place(path)
+    check_target(path)
     with worker_pool(execution.threads) as pool, ExitStack() as stack:
         streams = [BundleStream(reader, pool) for reader in readers]
         _require_signed(streams, trusted)
@@ -235,7 +235,10 @@ class _Checks:
         stored = {blob.digest for index in indexes for blob in index.stored}
         made = {step.digest for index in indexes for step in index.steps}
         plans = [check.examine(root, index, stored, made, pool, self.execution, deep=deep) for index in indexes]
+        brought: set[Digest] = set()
         for plan, reader in zip(plans, readers, strict=True):
+            plan.brought_before = frozenset(brought)
+            brought |= {blob.digest for blob in plan.to_write}
             plan.ahead = manifests_ahead(reader, root, plan.index.release)
             _LOG.info(
                 "release %s: blobs there: %d, to write: %d, of these to rebuild: %d, damaged: %d, missing: %d",

@@ -21,6 +21,9 @@ from airpatch.format.registry import STORAGE
 from airpatch.linux import is_folder, missing_folders, remove_all, rename_folder
 from airpatch.target.ownership import FOLDER_MODE
 
+_STORAGE_ABOVE = "docker/registry"
+"""What is there of a registry's storage whose content somebody has removed."""
+_SHOWN = 3
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -30,6 +33,26 @@ def check_place(path: Path) -> None:
     for above in (resolved, *resolved.parents):
         if resolved.is_relative_to(above / "docker") and is_folder(above / STORAGE):
             raise UsageError(f"{path}: lies inside a registry's storage; name its root, {above}")
+
+
+def check_target(path: Path) -> None:
+    """Raise UsageError if `path` can hardly be meant as a registry's root: it holds other things, or lies inside one.
+
+    What may become a root is not there yet, or holds nothing but hidden names and those that a file system comes with.
+    """
+    check_place(path)
+    if is_folder(path / STORAGE):
+        return
+    usual = {"lost+found", *(["docker"] if is_folder(path / _STORAGE_ABOVE) else [])}
+    others: list[str] = []
+    with suppress(OSError):  # told by whoever opens it
+        others = sorted(name for name in os.listdir(path) if not name.startswith(".") and name not in usual)
+    if others:
+        held = ", ".join(others[:_SHOWN]) + (" and more" if len(others) > _SHOWN else "")
+        raise UsageError(
+            f"{path}: is neither a registry's root (which holds {STORAGE}) nor empty: it holds {held}; name the root, "
+            "or a folder that is empty or not there yet"
+        )
 
 
 def require_root(path: Path) -> None:
@@ -43,14 +66,15 @@ def require_root(path: Path) -> None:
 
 
 def require_place(path: Path) -> None:
-    """Raise TargetError unless the folder `path`, which is not there, can be made. Changes nothing."""
+    """Raise TargetError unless the folder `path` can be made or, where it is there, be written to. Changes nothing."""
     require_reachable(path)
     path = path.absolute()
     above = next(each for each in (path, *path.parents) if os.path.lexists(each))
+    longest = max((len(os.fsencode(name)) for name in path.relative_to(above).parts), default=0)
     code = 0
     if not is_folder(above):
         code = errno.ENOTDIR
-    elif max(len(os.fsencode(name)) for name in path.relative_to(above).parts) > os.statvfs(above).f_namemax:
+    elif longest > os.statvfs(above).f_namemax:
         code = errno.ENAMETOOLONG
     elif not os.access(above, os.W_OK | os.X_OK, effective_ids=True):
         code = errno.EROFS if os.statvfs(above).f_flag & os.ST_RDONLY else errno.EACCES

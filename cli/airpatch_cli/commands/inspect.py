@@ -47,6 +47,7 @@ def _bundle_data(name: str, bundle: BundleReport) -> dict[str, object]:
         "bytes": bundle.size,
         "format_version": bundle.format_version,
         **_release_data(index.release, index.release_id),
+        "signatures": [{"type": key and key.type, "fingerprint": key and key.fingerprint} for key in bundle.signatures],
         "bases": [{"id": str(base.id), "name": base.name} for base in index.bases],
         "removed": list(index.removed),
         "image_bytes": _image_bytes(images, weights),
@@ -102,6 +103,7 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
         ["images", _images_line(images, weights, release.size)],
         ["blobs", _blobs_line(blob.size for blob in release.blobs)],
     ]
+    facts += _signature_facts(bundle)
     facts += [["base", f"{base.name}, {base.id}"] for base in index.bases]
     if not index.has_links:
         facts.append(["brings", _blobs_line(blob.size for blob in index.stored)])
@@ -122,6 +124,15 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
     yield from _image_table(images, weights, None if index.is_full else dict(bundle.costs.images))
     if not index.is_full and bundle.costs.unattributed:
         yield f"{megabytes(bundle.costs.unattributed)} belong to images whose manifests the target has"
+
+
+def _signature_facts(bundle: BundleReport) -> Iterator[list[str]]:
+    if not bundle.signatures:
+        yield ["signatures", "none"]
+        return
+    yield ["signatures", f"{len(bundle.signatures)}, which 'airpatch verify --trust' checks"]
+    for key in bundle.signatures:
+        yield ["  by", "a key of a kind that is not accepted" if key is None else str(key)]
 
 
 def _blob_lines(bundle: BundleReport) -> Iterator[str]:
