@@ -18,7 +18,7 @@ from airpatch.views import framings
 from airpatch.views.class_files import MAGIC, MAX_CLASS
 from airpatch.views.conversions import CONVERSIONS
 from airpatch.views.expand import Chunks, PackedBytes, largest_view
-from airpatch.views.finders import containers, gzip_hints
+from airpatch.views.finders import containers, elf_hints, gzip_hints
 from airpatch.views.finders.hint import Hint
 from airpatch.views.finders.zlib_hints import zlib_hint
 from airpatch.views.framings import Checksums, Surroundings, stream_decompressor
@@ -60,6 +60,11 @@ class FoundLevel:
     def is_stream(self) -> bool:
         """Whether it may change as a whole, and says itself where it ends."""
         return self.framing not in (framings.ARCHIVE, framings.DIRECTORY, framings.CHUNKS)
+
+    @property
+    def is_section(self) -> bool:
+        """Whether it is in a section of a program."""
+        return self.framing == framings.ZLIB and bytes(self.data[: len(elf_hints.MAGIC)]) == elf_hints.MAGIC
 
     @property
     def header(self) -> int:
