@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 import xxhash
 
 from airpatch.deflate.decompressor import DecompressionError
+from airpatch.delta import elf
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.class_files import MAGIC, MAX_CLASS
 from airpatch.views.conversions import CONVERSIONS
 from airpatch.views.expand import Chunks, PackedBytes, largest_view
-from airpatch.views.finders import containers, elf_hints, gzip_hints
+from airpatch.views.finders import containers, gzip_hints
 from airpatch.views.finders.hint import Hint
 from airpatch.views.finders.zlib_hints import zlib_hint
 from airpatch.views.framings import Checksums, Surroundings, stream_decompressor
@@ -55,16 +56,13 @@ class FoundLevel:
     """Bytes of the level without what is expanded inside; for a stream, known once it was inflated."""
     is_whole: bool = False
     """Whether it is all that the level around holds, whose name it has."""
+    is_section: bool = False
+    """Whether it is the content of a section of a program."""
 
     @property
     def is_stream(self) -> bool:
         """Whether it may change as a whole, and says itself where it ends."""
         return self.framing not in (framings.ARCHIVE, framings.DIRECTORY, framings.CHUNKS)
-
-    @property
-    def is_section(self) -> bool:
-        """Whether it is in a section of a program."""
-        return self.framing == framings.ZLIB and bytes(self.data[: len(elf_hints.MAGIC)]) == elf_hints.MAGIC
 
     @property
     def header(self) -> int:
@@ -87,6 +85,9 @@ def survey(data: memoryview, name: bytes) -> list[FoundLevel]:
     found: list[FoundLevel] = []
     for hint in containers.find(data, name):
         found += _levels(data, hint)
+    if found and elf.parse(data) is not None:
+        for level in found:
+            level.is_section = True
     return found
 
 

@@ -27,7 +27,7 @@ _MAX_NESTED = 2
 
 _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
     b"\x1f\x8b\x08": gzip_hints.find,
-    elf_hints.MAGIC: elf_hints.find,
+    b"\x7fELF": elf_hints.find,
     gitpack_hints.MAGIC: gitpack_hints.find,
     jimage_hints.MAGIC: jimage_hints.find,
     pdf_hints.MAGIC: pdf_hints.find,

@@ -8,7 +8,6 @@ from itertools import islice
 from airpatch.views.finders.hint import Hint, without_overlaps
 from airpatch.views.finders.zlib_hints import zlib_hint
 
-MAGIC = b"\x7fELF"
 _COMPRESSED = 0x800  # SHF_COMPRESSED
 _ZLIB = 1  # ELFCOMPRESS_ZLIB
 _MAX_SECTIONS = 1 << 12
