@@ -40,7 +40,8 @@ _FORMS = {
     **{0x1F01: NUMBER, 0x1F02: NUMBER, 0x1F20: 4, 0x1F21: 4},  # of GNU
 }
 """The action of each form; other forms end a table."""
-_SPANS = {4: SPAN_4, 8: SPAN_8, ADDRESS: ADDRESS_END}
+_ENDS = {0x06: SPAN_4, 0x07: SPAN_8, 0x01: ADDRESS_END}
+"""Actions of forms of DW_AT_high_pc."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _actions(numbers: _Numbers) -> bytes | None:
             if form == _SEC_OFFSET and attribute in _OFFSETS_OF:
                 action = OFFSET + _OFFSETS_OF[attribute]
             elif attribute == _HIGH_PC:
-                action = _SPANS.get(action, action)
+                action = _ENDS.get(form, action)
             actions.append(action)
     return None
 

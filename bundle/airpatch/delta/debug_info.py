@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 import cython
 
 from airpatch.delta import debug_abbreviations
-from airpatch.delta.debug_abbreviations import Table, read_table
+from airpatch.delta.debug_abbreviations import read_table
 from airpatch.delta.references import LEARN
 from airpatch.zeroed_memory import zeroed_words
 
@@ -168,6 +168,7 @@ class DebugInfo:
         low: cython.ulonglong = 0
         action: cython.int
         place: cython.Py_ssize_t
+        width: cython.Py_ssize_t
         if code == 0:
             return
         if code > self._units[unit + 4]:
@@ -192,14 +193,18 @@ class DebugInfo:
             else:
                 size = self._block_size(action, stop)
                 at = self._at
-                if begin <= at + 1 and at + 9 <= min(end, stop) and size >= 9 and info[at] == _OP_ADDR:
+                if size < 9 or size > cython.cast(cython.ulonglong, stop - at):
+                    pass
+                elif begin <= at + 1 and at + 9 <= end and info[at] == _OP_ADDR:
                     self._field(references, source, piece, at + 1 - begin, task, _ADDRESS, unit, 0)
             at = self._at
             if size > cython.cast(cython.ulonglong, stop - at):
                 self._at = stop
                 return
-            if action > _BLOCK and begin <= at and at + cython.cast(cython.Py_ssize_t, size) <= end:
-                self._field(references, source, piece, at - begin, task, action, unit, low)
+            if action > _BLOCK and begin <= at:
+                width = 4 if action == _SPAN_8 else cython.cast(cython.Py_ssize_t, size)
+                if at + width <= end and not (action == _SPAN_8 and load32(info, at + 4)):
+                    self._field(references, source, piece, at - begin, task, action, unit, low)
             if action == _ADDRESS:
                 low = load64(info, at)
             self._at = at + cython.cast(cython.Py_ssize_t, size)
@@ -269,7 +274,7 @@ class DebugInfo:
                     store64(piece, at, (references.map(there) + 1) & _MASK64)
         elif action != _IN_UNIT and action < _OFFSET:
             there = load32(source, at)
-            if task != _LEARN and there and references.valid(low) and (action == _SPAN_4 or not load32(source, at + 4)):
+            if task != _LEARN and there and references.valid(low):
                 here = (references.map((low + there - 1) & _MASK64) + 1 - references.map(low)) & _MASK64
                 if 0 < here < 2 * there:
                     store32(piece, at, here)
@@ -287,23 +292,25 @@ class _Tables:
 
     def __init__(self, data: memoryview) -> None:
         self._data = data
-        self._last = Table(-1, 0, ())
-        self._first = 0
+        self._start, self._end = -1, 0  # of the table of the unit before, and up to where tables have been read
+        self._found = 0, 0
         self.actions = bytearray()
         self.firsts: list[int] = []
 
-    def number(self, start: int) -> tuple[int, int]:
-        """Return the place of the first abbreviation in `firsts`, and their count; none if the table precedes, or
-        overlaps, that of the unit before."""
-        if start != self._last.start:
-            if not self._last.end <= start <= len(self._data):
-                return 0, 0
-            self._last = read_table(self._data, start)
-            self._first = len(self.firsts)
-            for actions in self._last.actions:
-                self.firsts.append(len(self.actions))
-                self.actions += actions
-        return self._first, len(self._last.actions)
+    def find(self, start: int) -> tuple[int, int]:
+        """Return the place in `firsts` of the first abbreviation of a unit's table, and their count: none, unless it is
+        that of the unit before, or begins where none has been read."""
+        if start != self._start:
+            self._start = start
+            self._found = 0, 0
+            if self._end <= start <= len(self._data):
+                table = read_table(self._data, start)
+                self._end = table.end
+                self._found = len(self.firsts), len(table.actions)
+                for actions in table.actions:
+                    self.firsts.append(len(self.actions))
+                    self.actions += actions
+        return self._found
 
 
 def _units(info: memoryview, tables: _Tables) -> Iterator[int]:
@@ -321,6 +328,6 @@ def _units(info: memoryview, tables: _Tables) -> Iterator[int]:
             table, width = _V3.unpack_from(info, at + _HEADER.size)
             header = _V3_SIZE if version in (3, 4) else 0
         if header and width == 8 and at + header <= end:
-            yield from (at, end, at + header, *tables.number(table))
+            yield from (at, end, at + header, *tables.find(table))
         at = end
         units += 1
