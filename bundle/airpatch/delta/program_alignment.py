@@ -81,14 +81,16 @@ class _Labels:
                 yield low, position + low - at, high - low
 
     def _part(self, part: ProgramSection) -> Iterator[Cover]:
+        indexed = -1
         for start in range(0, part.target_size, _PIECE):
             size = min(_PIECE, part.target_size - start)
             guess = part.source_size * start // part.target_size
             low = max(min(guess - (_WINDOW - size) // 2, part.source_size - _WINDOW), 0)
             window = min(_WINDOW, part.source_size - low)
-            old = self._labelled(part, low, window, False)
+            if low != indexed:
+                aligner = Aligner(memoryview(self._labelled(part, low, window, False)), self._tries)
+                indexed = low
             new = self._labelled(part, start, size, True)
-            aligner = Aligner(memoryview(old), self._tries)
             triples = aligner.align(new, 0, size, guess - low)
             for at, where, length in zip(triples[::3], triples[1::3], triples[2::3], strict=True):
                 if length >= _MIN_COVER:
