@@ -11,9 +11,9 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from airpatch.dataclasses import dataclass
 from airpatch.delta import varints
 from airpatch.delta.modes import BASED
 from airpatch.delta.predict import Predictor

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
+from airpatch.dataclasses import dataclass
 from airpatch.delta import program_alignment, programs
 from airpatch.delta.align import Aligner
 from airpatch.delta.anchors import Anchors

@@ -8,7 +8,8 @@ file gives None or fewer hints, never an error.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+
+from airpatch.dataclasses import dataclass
 
 _PT_LOAD = 1
 SHT_RELA = 4

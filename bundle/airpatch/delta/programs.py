@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from airpatch.dataclasses import dataclass
 from airpatch.delta import elf
 from airpatch.delta.addresses import MAX_BASES, MAX_POINTS, MAX_RANGES, Addresses, AddressRange
 from airpatch.delta.modes import BASED, CODE_AARCH64, CODE_X86, FRAMES, POINTERS, RELOCATIONS, SYMBOLS
