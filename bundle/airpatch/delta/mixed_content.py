@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import cython
 
+from airpatch.delta.modes import KINDS
 from airpatch.zeroed_memory import ZeroedTables
 
 if cython.compiled:
@@ -23,14 +24,13 @@ _FLAG_CONTEXTS = cython.declare(cython.int, 5)
 _VALUE_CONTEXTS = cython.declare(cython.int, 6)
 _TRUSTS = 3
 _BLOCK = cython.declare(cython.Py_ssize_t, 32)  # bytes of a copy that are right or not, before it is said which
-_KINDS = 9
 _PHASES = cython.declare(cython.Py_ssize_t, 8)
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
 # Selectors and refinements of the model of flags: of covers, of blocks, of bytes.
 _BLOCKS = cython.declare(cython.Py_ssize_t, 1)
-_BYTES = cython.declare(cython.Py_ssize_t, 1 + _KINDS)
-_REFINED_COVERS = cython.declare(cython.Py_ssize_t, _KINDS << 8)
-_REFINED_BLOCKS = cython.declare(cython.Py_ssize_t, (_KINDS << 8) + 1)
+_BYTES = cython.declare(cython.Py_ssize_t, 1 + KINDS)
+_REFINED_COVERS = cython.declare(cython.Py_ssize_t, KINDS << 8)
+_REFINED_BLOCKS = cython.declare(cython.Py_ssize_t, (KINDS << 8) + 1)
 
 
 @cython.cclass
@@ -59,7 +59,7 @@ class MixedContent:
         bits = min(max(size.bit_length() + 1, 12), 20)
         self._coder = Coder()
         self._literals = Model(_LITERAL_CONTEXTS, bits, 256 * _TRUSTS, 256 * _TRUSTS, 6)
-        self._flags = Model(_FLAG_CONTEXTS, min(bits, 18), 1 + _KINDS + _KINDS * _PHASES, (_KINDS << 8) + 257, 4)
+        self._flags = Model(_FLAG_CONTEXTS, min(bits, 18), 1 + KINDS + KINDS * _PHASES, (KINDS << 8) + 257, 4)
         self._values = Model(_VALUE_CONTEXTS, min(bits, 19), 256, 256 * _PHASES, 6)
         tables = ZeroedTables(8 << bits)
         self._matches = tables.take(4 << min(bits, 18)).cast("I")
