@@ -87,6 +87,9 @@ def test_a_folder_that_is_called_like_a_prefix(tree: Path, tmp_path: Path, monke
 
 
 def test_an_empty_folder_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is an empty folder"):
+        open_source(str(tmp_path), no_scratch)
+    (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="holds no images") as caught:
         open_source(str(tmp_path), no_scratch)
     assert "tar file" not in caught.value.message
