@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airpatch.archive.open_bundles import STDIN
 from airpatch.errors import AirpatchError, SourceError, UsageError, unreadable
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
@@ -155,6 +156,8 @@ def _existing(spec: str, name: str) -> Path:
     try:
         mode = path.stat().st_mode if name else 0
     except OSError as error:
+        if spec == STDIN:
+            raise UsageError("standard input can be read only once, but a source is read again: name a file") from None
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise UsageError(f"{spec}: {explain_spec(spec) or 'no such file or folder'}") from None
         raise unreadable(spec, error) from None
