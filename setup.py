@@ -60,6 +60,7 @@ COMPILED: list[str] = [
     "airpatch.delta.byte_differences",
     "airpatch.delta.mixed_content",
     "airpatch.delta.mixing",
+    "airpatch.delta.debug_info",
     "airpatch.delta.predict",
     "airpatch.delta.predict_code",
     "airpatch.delta.predict_tables",

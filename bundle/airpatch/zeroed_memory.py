@@ -10,18 +10,30 @@ _HUGE_PAGE = 2 << 20
 """Bytes."""
 
 
-def lazy_zeros(size: int, in_huge_pages: bool = True) -> mmap:
+def lazy_zeros(size: int) -> mmap:
     """Return `size` zero bytes, which take no memory, and no time, before they are used (mmap(2)).
 
     Large ones lie in huge pages, where the kernel has them (madvise(2)): one page fault for each 2 MiB. In pages of
-    4 KiB the first touch of each position of a table of matches took longer than the search. Where little is used of a
-    table, here and there, small pages take less memory.
+    4 KiB the first touch of each position of a table of matches took longer than the search.
     """
     zeros = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
-    if in_huge_pages and size >= _HUGE_PAGE:
+    if size >= _HUGE_PAGE:
         with suppress(OSError):
             zeros.madvise(MADV_HUGEPAGE)
     return zeros
+
+
+class ZeroedTables:
+    """Tables of zeros beside each other, in as few pages as they can be: for those that are used a little all over."""
+
+    def __init__(self, size: int) -> None:
+        """All that are taken have at most `size` bytes."""
+        self._rest = memoryview(lazy_zeros(-size // _HUGE_PAGE * -_HUGE_PAGE))  # only whole ones begin where they can
+
+    def take(self, size: int) -> memoryview:
+        """Return the next `size` bytes."""
+        table, self._rest = self._rest[:size], self._rest[size:]
+        return table
 
 
 def zeroed_words(count: int) -> array[int] | memoryview:

@@ -8,6 +8,7 @@ import zstandard
 
 from . import tar_headers, zstd
 from .cursor import Cursor
+from .debug_info import DebugInfo
 from .errors import refusing, require
 from .mixing import Coder, Mixing
 from .predict import Group, Range
@@ -77,6 +78,7 @@ class _Delta:
         self.columns = [_Column(window) for window in WINDOWS]
         self.target = bytearray()
         self.groups = self.instructions = self.addressed = 0
+        self.debugging = self.size + self.begins[-1]  # how many bytes of debugging information there may still be
         self.memory: dict[int, tuple[int, int]] = {}
         self.times = tar_headers.Times()
         self.mixing: Mixing | None = None
@@ -132,6 +134,7 @@ class _Delta:
         require(bool(sources) == bool(targets), "no target range")
         points = self._numbers(control, 256, 2) if sources else []
         bases = self._numbers(control, 64, 2) if sources else []
+        info = self._debug_info(control, bases) if sources and control.number(1) else None
         covers, target = [], len(self.target)
         for _ in range(count):
             literal, cover = lengths.number(), lengths.number()
@@ -146,12 +149,27 @@ class _Delta:
         if sources:
             self.addressed += 1
             moved = {point[0]: point[1] for point in points}
-            self.group = Group(sources, targets, moved, bases, self.addressed, self.memory)
+            self.group = Group(sources, targets, moved, bases, info, self.addressed, self.memory)
             self.group.add_covers(covers)
 
     def _numbers(self, control: Cursor, most: int, width: int) -> list[tuple[int, ...]]:
         """A count, and so many rows of numbers of addresses."""
         return [tuple(control.number(MAX_ADDRESS) for _ in range(width)) for _ in range(control.number(most))]
+
+    def _debug_info(self, control: Cursor, bases: list[tuple[int, ...]]) -> DebugInfo:
+        info, abbreviations = self._part(control, 2**31), self._part(control, 2**22)
+        numbers = [control.number(len(bases)) for _ in range(6)]
+        require(numbers[0], "debugging information without a base")
+        return DebugInfo(info, abbreviations, {place: bases[one - 1] for place, one in enumerate(numbers) if one})
+
+    def _part(self, control: Cursor, most: int) -> bytes:
+        """A part of debugging information."""
+        source, at = self._source_at(control.number(MAX_ADDRESS))
+        length = control.number(most)
+        self.debugging -= length
+        require(at + length <= len(source), "debugging information outside of its source")
+        require(self.debugging >= 0, "too much debugging information")
+        return source[at : at + length]
 
     def _ranges(self, control: Cursor) -> list[Range]:
         ranges = [Range(*row) for row in self._numbers(control, 16, 4)]

@@ -108,7 +108,7 @@ class _Model:
 
 def _kind(mode: int) -> int:
     """A mode without its base."""
-    return mode if mode < 6 else 6 + mode % 3
+    return mode if mode < 8 else 8 + (mode - 8) % 3
 
 
 class Mixing:
@@ -118,7 +118,7 @@ class Mixing:
         """Make the models for a target of this size."""
         bits = max(12, min(20, size.bit_length() + 1))
         self.literals = _Model(9, bits, 768, 768, 6)
-        self.flags = _Model(5, min(bits, 18), 82, 2561, 4)
+        self.flags = _Model(5, min(bits, 18), 100, 3073, 4)
         self.values = _Model(6, min(bits, 19), 256, 2048, 6)
         self.coder = Coder(b"")
         self.mixed = 0
@@ -175,7 +175,7 @@ class Mixing:
         size, last = len(piece), self.wrong_pieces
         rank = (size >= 16) + (size >= 64) + (size >= 256)
         contexts = (k, k | rank << 4, k | (last & 7) << 4 | rank << 8, last, k | min(size, 1000) << 4)
-        wrong = self._flag(16, contexts, 0, 2304)
+        wrong = self._flag(16, contexts, 0, 2816)
         self.wrong_pieces = last << 1 & 0xFF | wrong
         if not wrong:
             self.made = int.from_bytes(self.made.to_bytes(8, "big") + piece[-8:], "big") & _M64
@@ -193,7 +193,7 @@ class Mixing:
                 *(k, k | (last & 15) << 4, k | last << 4, k | min(run >> 5, 15) << 4 | (last & 3) << 12),
                 k | copied[begin] << 4 | copied[begin + 1] << 12,
             )
-            block = self._flag(21, contexts, 1 + k, 2305 + last)
+            block = self._flag(21, contexts, 1 + k, 2817 + last)
             self.wrong_blocks = last << 1 & 0xFF | block
             wrong, right = 0, True
             for at in range(begin, end):
@@ -206,7 +206,7 @@ class Mixing:
                         *(_joined(k, f, wrongs), _joined(k, 0, c1, made & 0xFFFFFF)),
                     )
                     only = right and at == end - 1
-                    wrong = 1 if only else self._flag(26, contexts, 10 + 8 * k + f, d + 16 * f + 256 * k)
+                    wrong = 1 if only else self._flag(26, contexts, 12 + 8 * k + f, d + 16 * f + 256 * k)
                     wrongs, right = wrongs << 1 & 0xFFFF | wrong, right and not wrong
                 if wrong:
                     self._mix(1)

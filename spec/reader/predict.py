@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from .debug_info import ADDRESS, END, SPAN, UNIT, DebugInfo
 from .errors import require
 
 _M64 = 2**64 - 1
@@ -78,6 +79,7 @@ class Group:
     targets: list[Range]
     points: dict[int, int]
     bases: list[tuple[int, ...]]
+    info: DebugInfo | None
     number: int
     memory: dict[int, tuple[int, int]]
 
@@ -135,14 +137,17 @@ class Group:
         """Change the references in `out`, a copy of the original bytes, or learn from what they have become."""
         origin = _address(self.sources, position)
         reading = _Reading(self, original, out, learning, position if origin is None else origin, self.landing(target))
-        require(mode < 6 + 3 * len(self.bases), "a prediction with a base that is not there")
-        source, there = self.bases[(mode - 6) // 3] if mode >= 6 else (0, 0)
-        if mode in (1, 2, 5):
-            {1: reading.x86, 2: reading.aarch64, 5: reading.unwinding}[mode]()
-        elif mode < 6 or mode % 3 == 0:
+        require(mode < 8 + 3 * len(self.bases), "a prediction with a base that is not there")
+        require(mode != 7 or self.info, "a prediction without debugging information")
+        source, there = self.bases[(mode - 8) // 3] if mode >= 8 else (0, 0)
+        if mode in (1, 2, 5, 6):
+            {1: reading.x86, 2: reading.aarch64, 5: reading.unwinding, 6: reading.anywhere}[mode]()
+        elif mode == 7 and self.info:
+            reading.debug_info(self.info)
+        elif mode < 8 or mode % 3 == 2:
             reading.numbers(mode, source, there)
         else:
-            reading.table(reading.symbol if mode % 3 == 1 else reading.relocation, source, there)
+            reading.table(reading.symbol if mode % 3 == 0 else reading.relocation, source, there)
 
 
 @dataclass
@@ -178,7 +183,7 @@ class _Reading:
         return self._change(at, form, self.origin + at + base, self.landing + at + base)
 
     def numbers(self, mode: int, source: int, target: int) -> None:
-        """Modes 3, 4 and 6: fields one after another."""
+        """Modes 3, 4 and 8: fields one after another."""
         form = _WIDE if mode == 3 else _FIELD
         for at in range(-self.origin % form.size, len(self.original) - form.size + 1, form.size):
             if mode == 4:
@@ -199,6 +204,32 @@ class _Reading:
                 continue
             if at + 4 <= len(data) and self._relative(at, base=4):
                 at += 4
+
+    def anywhere(self) -> None:
+        """Mode 6."""
+        at = 0
+        while at + 8 <= len(self.original):
+            at += 8 if self._change(at, _WIDE, 0, 0) else 1
+
+    def debug_info(self, info: DebugInfo) -> None:
+        """Mode 7."""
+        section = info.bases[0][0]
+        begin = self.origin - section & _M64
+        for place, what, of in info.fields(begin, begin + len(self.original)):
+            at = place - begin
+            if what == SPAN:
+                span = _UINT.get(self.original, at)
+                if span and self.group.valid(of):
+                    self._span(at, _UINT, of, span)
+            elif what == UNIT:
+                unit = section + of & _M64
+                self._change(at, _FIELD, unit, self.group.moved(unit))
+            elif what == ADDRESS:
+                self._change(at, _WIDE, 0, 0)
+            elif what == END:  # the last byte before it is what moved
+                self._change(at, _WIDE, -1, -1)
+            elif what in info.bases:
+                self._change(at, _FIELD, *info.bases[what])
 
     def _span(self, at: int, form: Form, address: int, span: int) -> None:
         moved = self.group.moved(address + span - 1) + 1 - self.group.moved(address) & _M64
@@ -223,7 +254,7 @@ class _Reading:
             at += 4 + length
 
     def table(self, entry: Callable[[int, int, int], bool], source: int, target: int) -> None:
-        """Modes 7 and 8: entries of 24 bytes."""
+        """Modes 9 and 10: entries of 24 bytes."""
         at = -self.origin % 8
         while at + 24 <= len(self.original):
             at += 24 if entry(at, source, target) else 8

@@ -81,12 +81,13 @@ class Section:
 
 
 def sections(parts: Sequence[Section], machine: int = 62, base: int = 0x400000) -> bytes:
-    """An ELF file of one loaded segment that holds all of these sections, each at an address that 16 divides."""
+    """An ELF file of these sections, each at an address that 16 divides; what is loaded is one segment."""
     head = 64 + 56
     names = b"\0" + b"\0".join(part.name.encode() for part in parts) + b"\0"
     table = bytearray(64)
     body = bytearray(head)
     at = 1
+    loaded = head
     for part in parts:
         body += bytes(-len(body) % 16)
         address = base + len(body) if part.address is None else part.address
@@ -95,7 +96,7 @@ def sections(parts: Sequence[Section], machine: int = 62, base: int = 0x400000) 
         )
         body += part.content
         at += len(part.name.encode()) + 1
-    loaded = len(body)
+        loaded = len(body) if part.flags & 2 else loaded
     table += struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, len(body), len(names), 0, 0, 1, 0)
     body += names
     count = len(parts) + 2

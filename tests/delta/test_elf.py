@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 import sys
+import zlib
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.delta.elf import parse
+from tests.delta.support import Section, sections
 
 PROGRAM = Path(sys.executable).resolve().read_bytes()
 HEAD = PROGRAM[:4096]
@@ -33,6 +37,35 @@ def test_damaged_headers_give_fewer_hints_or_none(at: int, byte: int) -> None:
     damaged[at] = byte
     image = parse(memoryview(damaged))
     assert image is None or all(load.offset + load.size <= len(damaged) for load in image.loads)
+
+
+def _compressed(old_style: bool) -> tuple[bytes, bytes]:
+    """A program with compressed sections, and its view, in which the first of them is expanded."""
+    contents = [b"first " * 50, bytes(range(256)) * 3]
+    packed, expanded = [], []
+    for content in contents:
+        head = b"ZLIB" + struct.pack(">Q", len(content)) if old_style else struct.pack("<IIQQ", 1, 0, len(content), 1)
+        packed.append(head + zlib.compress(content))
+        expanded.append(head + zlib.compress(content)[:2] + content)
+    prefix = ".zdebug_" if old_style else ".debug_"
+    flags = 0 if old_style else 0x800
+    text = Section(".text", bytes(64), flags=6)
+    parts = [Section(prefix + name, held, flags=flags) for name, held in zip(("info", "line"), packed, strict=True)]
+    whole = sections([text, *parts, Section(".strtab", b"names", 3, 0)])
+    return whole, whole.replace(packed[0], expanded[0])
+
+
+@pytest.mark.parametrize("old_style", [False, True])
+def test_sections_are_where_they_lie_in_a_view(old_style: bool) -> None:
+    for data, is_packed in zip(_compressed(old_style), (True, False), strict=True):
+        image = parse(memoryview(data))
+        assert image is not None
+        found = {section.name: section for section in image.sections}
+        info, line, strings = (found[name] for name in (b".debug_info", b".debug_line", b".strtab"))
+        assert (info.packed, line.packed, strings.packed) == (is_packed, True, False)
+        assert data[strings.offset : strings.offset + strings.size] == b"names"
+        assert zlib.decompress(data[line.offset : line.offset + line.size][12 if old_style else 24 :])
+        assert is_packed or data[info.offset : info.offset + info.size] == b"first " * 50
 
 
 def test_other_files_are_none() -> None:

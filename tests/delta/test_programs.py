@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airpatch.delta import elf, programs
+from fixtures.debugging import abbreviations, entry, unit, word
+from fixtures.debugging import address as address_of
 from tests.delta.support import Section, delta, noise, rebuild, sections, tar
 
 _ALIGNED = 16
@@ -58,7 +60,17 @@ def _table(name: str, grown: bool) -> bytes:
             rows += struct.pack("<i", to - address)
         elif name == ".symtab":
             rows += struct.pack("<IBBHQQ", 1 + 9 * place, 2, 0, 5, to, span)
+        elif name == ".debug_info":
+            flags = 0
+            rows += entry(1, b"f%d\0" % number, address_of(to), address_of(to + span), word(11 + place * 40 % 3000))
+        elif name == ".debug_ranges":
+            flags = 0
+            rows += struct.pack("<HQQ", number, to, to + span)
+    if name == ".debug_info":
+        rows = bytearray(unit(bytes(rows)))
     parts = [Section(".text", code, flags=_EXEC), Section(name, bytes(rows), kind, flags)]
+    if name == ".debug_info":
+        parts.append(Section(".debug_abbrev", abbreviations([(3, 8), (0x11, 1), (0x12, 1), (0x49, 0x10)]), flags=0))
     if name == ".rela.dyn":
         parts.append(Section(".data", bytes(8 * 200), flags=_WRITE))
     if name == ".symtab":
@@ -66,7 +78,10 @@ def _table(name: str, grown: bool) -> bytes:
     return sections(parts, base=base)
 
 
-@pytest.mark.parametrize("name", [".data.rel.ro", ".rela.dyn", ".eh_frame", ".eh_frame_hdr", ".symtab"])
+_TABLES = (".data.rel.ro", ".rela.dyn", ".eh_frame", ".eh_frame_hdr", ".symtab", ".debug_info", ".debug_ranges")
+
+
+@pytest.mark.parametrize("name", _TABLES)
 def test_tables_cost_little_where_code_moved(name: str) -> None:
     without = _round_trip(_table(".none", grown=True), _table(".none", grown=False))
     assert _round_trip(_table(name, grown=True), _table(name, grown=False)) < without + 120
@@ -102,7 +117,19 @@ def test_code_of_aarch64_is_predicted() -> None:
     assert _round_trip(new, bytes(other)) > 900
 
 
-_NAMES = (".text", ".eh_frame", ".eh_frame_hdr", ".rela.dyn", ".symtab", ".strtab", ".data", ".dynsym", ".typelink")
+_NAMES = (
+    ".text",
+    ".eh_frame",
+    ".eh_frame_hdr",
+    ".rela.dyn",
+    ".symtab",
+    ".strtab",
+    ".data",
+    ".dynsym",
+    ".typelink",
+    ".debug_info",
+    ".debug_abbrev",
+)
 _NUMBERS = st.sampled_from((0, 1, 2, 3, 4, 7, 8, 24, 1 << 31, 1 << 61, (1 << 62) - 1, 1 << 63, (1 << 64) - 1))
 _SECTION = st.builds(
     Section,

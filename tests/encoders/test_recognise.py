@@ -60,6 +60,13 @@ def test_first_block_of_any_uncompressed(name: str, data: bytes) -> None:
     assert recognise(HEADER + deflate(name, data), [name]) == [name]
 
 
+@settings(max_examples=60 if COMPILED else 5, deadline=None)
+@given(st.sampled_from(NAMES), repetitive(), st.integers(0, 1 << 16))
+def test_first_bytes_do_not_rule_out_their_encoder(name: str, data: bytes, at: int) -> None:
+    content = inputs()["tar"][at : at + (12 << 10)] + data
+    assert recognise(HEADER + deflate(name, content), [name]) == [name]
+
+
 def test_candidates_restrict() -> None:
     data = gzip.compress(b"")
     assert "zlib-6" in recognise(data)

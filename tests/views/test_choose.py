@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import tracemalloc
 import zlib
+from itertools import pairwise
 from pathlib import Path
 
 import brotli
@@ -19,7 +21,8 @@ from airpatch.views.choose import Views, choose
 from airpatch.views.description import FIRST_CODING, Coding
 from airpatch.views.expand import largest_view
 from airpatch.views.prove import LIKELY
-from tests.delta.support import ENTRIES, noise, tar
+from fixtures.debugging import abbreviations, address, entry, unit
+from tests.delta.support import ENTRIES, Section, noise, sections, tar
 from tests.views.support import archive, elf, gz, source_view, text, undo, views
 
 OLD = {f"com/bank/Class{i}.class": text(900 + 40 * i, i) for i in range(12)}
@@ -159,6 +162,31 @@ def test_sections_of_a_compiled_program(tmp_path: Path) -> None:
         subprocess.run(["gcc", "-g", "-gz=zlib", "-c", "main.c", "-o", "main.o"], cwd=tmp_path, check=True)
         built.append(tar({"main.o": (tmp_path / "main.o").read_bytes()}))
     assert opened(views(built[1], built[0])) >= 2
+
+
+def _program(grown: int) -> bytes:
+    """A program of functions, and its debugging information, compressed: what changes in that are numbers alone."""
+    starts = [128 + 96 * number + 16 * (number * grown // 20) for number in range(201)]
+    code = b"".join(noise(96, i).ljust(stop - start, b"\x90") for i, (start, stop) in enumerate(pairwise(starts)))
+    entries = b"".join(
+        entry(1, b"f%d\0" % i, address(0x400000 + starts[i]), address(0x400000 + starts[i + 1])) for i in range(200)
+    )
+    table = abbreviations([(3, 8), (0x11, 1), (0x12, 1)])
+    parts = [Section(".text", code, flags=6)]
+    for name, content in ((".debug_abbrev", table), (".debug_info", unit(entries))):
+        head = struct.pack("<IIQQ", 1, 0, len(content), 1)
+        parts.append(Section(name, head + zlib.compress(content, 6), flags=0x800))
+    return sections(parts)
+
+
+def test_a_program_is_compared_with_its_expanded_sections() -> None:
+    old, new = (tar({"a": noise(500, 1), "server": _program(grown), "z": b""}) for grown in (0, 1))
+    found = views(new, old)
+    assert opened(found) == 2  # with the abbreviations, which did not change
+    assert [member.path for member in found.target_members] == [b"a", b"server", b"z"]
+    server = found.target_members[1]
+    assert server.content + server.size <= server.end <= server.content + server.size + 1024
+    assert difference(new, old) < 700
 
 
 def test_a_counterpart_is_expanded_though_the_target_has_it_elsewhere() -> None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 from airpatch.delta import varints
-from airpatch.delta.modes import BASED
+from airpatch.delta.debug_abbreviations import SECTIONS
+from airpatch.delta.debug_info import MAX_ABBREVIATIONS, MAX_INFO, DebugInfo
+from airpatch.delta.modes import BASED, DEBUG
 from airpatch.delta.predict import Predictor
 from airpatch.delta.references import Memory
 from airpatch.errors import FormatError
@@ -25,6 +28,9 @@ MAX_POINTS = 256
 MAX_BASES = 64
 LIMIT = 1 << 62  # addresses and lengths stay below, so their sums fit 63 bits
 MIN_COVER = 32  # shorter covers tell nothing of how addresses moved
+
+SliceOf: TypeAlias = Callable[[int, int], memoryview | None]
+"""Returns so many bytes from a position, None if they are not all there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +50,43 @@ class AddressRange:
 
 
 @dataclass(frozen=True, slots=True)
+class DebugSections:
+    """Where .debug_info and .debug_abbrev of a file lie, and their sizes in bytes.
+
+    `bases` are the numbers of the bases that offsets count from, one for each of `debug_abbreviations.SECTIONS`, None
+    where there is none.
+    """
+
+    info: int
+    info_size: int
+    abbreviations: int
+    abbreviations_size: int
+    bases: tuple[int | None, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes that are read for it."""
+        return self.info_size + self.abbreviations_size
+
+    def open(self, slice_of: SliceOf, bases: Sequence[tuple[int, int]]) -> DebugInfo | None:
+        """Return what lies there, None if that is not to be had; `bases` are those of the group."""
+        info = slice_of(self.info, self.info_size)
+        abbreviations = slice_of(self.abbreviations, self.abbreviations_size)
+        if info is None or abbreviations is None:
+            return None
+        return DebugInfo(info, abbreviations, [None if number is None else bases[number] for number in self.bases])
+
+
+@dataclass(frozen=True, slots=True)
 class Addresses:
     """`points` and `bases` are pairs (source address, target address): known places of what the file does
-    not hold, and what 32-bit offsets in tables count from."""
+    not hold, and what 32-bit offsets in tables count from. `debug` is of the source."""
 
     sources: tuple[AddressRange, ...]
     targets: tuple[AddressRange, ...]
     points: tuple[tuple[int, int], ...] = ()
     bases: tuple[tuple[int, int], ...] = ()
+    debug: DebugSections | None = None
 
     def put(self, out: bytearray) -> None:
         """Append the tables in their serialised form."""
@@ -65,6 +100,13 @@ class Addresses:
             for pair in pairs:
                 for number in pair:
                     varints.put(out, number)
+        debug = self.debug
+        varints.put(out, 0 if debug is None else 1)
+        if debug is not None:
+            for number in (debug.info, debug.info_size, debug.abbreviations, debug.abbreviations_size):
+                varints.put(out, number)
+            for base in debug.bases:
+                varints.put(out, 0 if base is None else base + 1)
 
     @classmethod
     def read(cls, numbers: Iterator[int]) -> Addresses | None:
@@ -74,7 +116,8 @@ class Addresses:
             return None
         sources = _ranges(numbers, count)
         targets = _ranges(numbers, _next(numbers))
-        return cls(sources, targets, _pairs(numbers, MAX_POINTS), _pairs(numbers, MAX_BASES))
+        points, bases = _pairs(numbers, MAX_POINTS), _pairs(numbers, MAX_BASES)
+        return cls(sources, targets, points, bases, _debug(numbers, len(bases)))
 
 
 def _next(numbers: Iterator[int]) -> int:
@@ -103,18 +146,39 @@ def _pairs(numbers: Iterator[int], limit: int) -> tuple[tuple[int, int], ...]:
     return tuple((_next(numbers), _next(numbers)) for _ in range(count))
 
 
+def _debug(numbers: Iterator[int], bases: int) -> DebugSections | None:
+    count = _next(numbers)
+    if not count:
+        return None
+    info, info_size, abbreviations, size = (_next(numbers) for _ in range(4))
+    counted = [_next(numbers) for _ in SECTIONS]
+    if count > 1 or info_size > MAX_INFO or size > MAX_ABBREVIATIONS or not counted[0] or max(counted) > bases:
+        raise FormatError("delta: more debugging information than one program's, or without a base")
+    numbered = tuple(number - 1 if number else None for number in counted)
+    return DebugSections(info, info_size, abbreviations, size, numbered)
+
+
 class AddressMap:
     """Addresses of a group's covers, and the predictor that its covers give.
 
-    `covers` are triples (target offset, source position, length).
+    `covers` are triples (target offset, source position, length); `slice_of` gives bytes of the sources.
     """
 
-    def __init__(self, addresses: Addresses, covers: Sequence[tuple[int, int, int]], memory: Memory) -> None:
+    def __init__(
+        self,
+        addresses: Addresses,
+        covers: Sequence[tuple[int, int, int]],
+        memory: Memory,
+        slice_of: SliceOf = lambda _position, _size: None,
+    ) -> None:
         self._sources = addresses.sources
         self._targets = addresses.targets
         self._source_starts = [item.start for item in addresses.sources]
         self._target_starts = [item.start for item in addresses.targets]
         self.bases = addresses.bases
+        self._debug = addresses.debug
+        self._slice_of = slice_of
+        self._has_debug = False
         moved = []
         for target, source, length in covers:
             if length >= MIN_COVER:
@@ -127,11 +191,25 @@ class AddressMap:
         self.predictor = Predictor([(item.address, item.end) for item in self._sources], sorted(points.items()), memory)
 
     def base(self, mode: int) -> tuple[int, int] | None:
-        """Return what 32-bit offsets count from in a mode (source, target); None if there is no such mode."""
+        """Return what 32-bit offsets count from in a mode (source, target); None if there is no such mode.
+
+        Debugging information is read when its mode is first asked for.
+        """
         number = (mode - BASED) // 3
+        if mode == DEBUG and not self._read_debug():
+            return None
         if number < 0:
             return 0, 0
         return self.bases[number] if number < len(self.bases) else None
+
+    def _read_debug(self) -> bool:
+        """Return whether there is debugging information, which is read if it has not been."""
+        if not self._has_debug and self._debug is not None:
+            found = self._debug.open(self._slice_of, self.bases)
+            if found is not None:
+                self.predictor.read_fields(found)
+                self._has_debug = True
+        return self._has_debug
 
     def locate(self, target: int, source: int) -> tuple[int, int]:
         """Return the addresses (source, target) where a cover begins; what no range holds stands where it
@@ -161,7 +239,15 @@ def _points(covers: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
     shift: int | None = None
     while following < len(covers) or open_covers:
         if not open_covers:
-            at = max(at, covers[following][0])
+            source, target, length = covers[following]
+            if at <= source and (following + 1 == len(covers) or source + length <= covers[following + 1][0]):
+                following += 1  # alone, as most are
+                at = source + length
+                if shift != target - source:
+                    shift = target - source
+                    yield source, target
+                continue
+            at = max(at, source)
         while following < len(covers) and covers[following][0] <= at:
             source, target, length = covers[following]
             heapq.heappush(open_covers, (-length, source, target))

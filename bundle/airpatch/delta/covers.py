@@ -9,19 +9,18 @@ the sizes of target and sources.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
-from airpatch.delta import program_alignment, programs
-from airpatch.delta.align import Aligner
+from airpatch.delta import elf, program_alignment, programs
 from airpatch.delta.anchors import Anchors
 from airpatch.delta.byte_differences import unequal
 from airpatch.delta.olds import Cover, Old, Olds
 from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Space
 from airpatch.delta.tar_members import TarMember, members
+from airpatch.delta.windows import Window, Windows
 
 _STRETCH = 1 << 25  # bytes of target for which the anchors' matches are held at once
 _COPIED = 1 << 24  # bytes of target and source that are compared, or copied, before their pages are released
@@ -36,10 +35,8 @@ _SMALL = 1 << 22  # bytes of sources that are aligned with as a whole where ther
 _MIN_MATCH = 64
 _NAME = 100  # bytes of a header that begin a member's path
 _REWRITTEN = 24  # bytes in which the header of a member may differ that is not looked at more closely
-_MIN_COVER = 8  # bytes: shorter ones cost more than literals, and a delta may not have too many instructions
 _FILES = 8  # entries of the index of anchors, of 8 bytes, for each file of the sources that is known, of 48 bytes
 
-Window = tuple[int, int]  # source positions, low and one past high
 Gap = tuple[int, int, Cover | None, Cover | None]  # target offsets, start and stop; the matches before and after
 
 
@@ -150,7 +147,7 @@ class Planner:
             last = first
             while last < len(matches) and matches[last][0] < tile.end:
                 last += 1
-            inside = [_clip(match, tile) for match in matches[first:last]]
+            inside = _within(matches[first:last], tile.start, tile.end)
             if sum(length for _, _, length in inside) == tile.end - tile.start:
                 for cover in inside:
                     self._append(clean, cover)
@@ -201,46 +198,78 @@ class Planner:
         If the matches inside leave little open, only that is aligned.
         """
         old = self._olds.find(tile.member.path, tile.end - tile.start, inside) if tile.member is not None else None
+        program = self._program(target, tile, old, inside)
         gaps = list(_gaps(tile, inside))
         matches = inside or near
         if inside and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps) < (tile.end - tile.start) // 2:
-            return self._unit(target, tile, self._fill(target, gaps), old)
-        covers: list[Cover] = []
+            return self._unit(target, tile, self._fill(target, gaps), program)
         if old is None or tile.member is None:
             windows = self._around(matches, _WINDOW)
             if not windows and self._space.size <= _SMALL:
                 windows = self._whole()
+            covers: list[Cover] = []
             self._align(target, tile.start, tile.end, windows, 0, covers)
             return Unit(tile.start, tile.end, covers)
-        extra = self._around([match for match in matches if not old.start <= match[1] < old.end], _EXTRA)
+        apart = [] if program is None else program.debugging
+        return self._unit(target, tile, self._like_old(target, tile, tile.member, old, matches, apart), program)
+
+    def _like_old(
+        self,
+        target: memoryview,
+        tile: Tile,
+        member: TarMember,
+        old: Old,
+        matches: list[Cover],
+        apart: Sequence[tuple[int, int]],
+    ) -> list[Cover]:
+        """Align a tile with the older version of its member, and with what surrounds matches elsewhere.
+
+        Of the parts `apart` only the matches are returned.
+        """
+        covers: list[Cover] = []
+        others = [match for match in matches if not old.start <= match[1] < old.end]
+        near = [_within(others, at, stop) for at, stop, is_apart in _cut(tile.start, tile.end, apart) if not is_apart]
+        extra = self._around([match for part in near for match in part], _EXTRA)
         length = old.end - old.start
         step = _MAX_TILE if length <= _WINDOW else _WINDOW // 2
         for start in range(tile.start, tile.end, step):
             end = min(start + step, tile.end)
-            guess, low = start - tile.member.start, 0
+            guess, low = start - member.start, 0
             if length > _WINDOW:
-                guess = _counterpart(start, end, tile.member, old, inside)
+                guess = _counterpart(start, end, member, old, matches)
                 low = min(max(guess - _WINDOW // 4, 0), length - _WINDOW)
             window = (old.start + low, old.start + min(low + _WINDOW, length))
-            self._align(target, start, end, [window, *extra], guess - low, covers)
-        return self._unit(target, tile, covers, old)
+            index = Windows(self._space, [window, *extra], self._tries)
+            for at, stop, is_apart in _cut(start, end, apart):
+                found = index.align(target, at, stop, guess - low + at - start)
+                for cover in _within(matches, at, stop) if is_apart else found:
+                    self._append(covers, cover)
+        return covers
 
-    def _unit(self, target: memoryview, tile: Tile, covers: list[Cover], old: Old | None) -> Unit:
-        """Return the unit of these covers, better ones if the tile is a program whose older version is known."""
+    def _program(self, target: memoryview, tile: Tile, old: Old | None, inside: list[Cover]) -> Program | None:
+        """Return what the tile and its older version tell of addresses, None if they are not programs."""
         member = tile.member
-        if (
-            old is None
-            or member is None
-            or not tile.start <= member.content <= member.content + member.size <= tile.end
-        ):
-            return Unit(tile.start, tile.end, covers)
-        before = self._space.slice(old.content, old.size)
-        if before is None:
-            return Unit(tile.start, tile.end, covers)
+        before = None if old is None else self._space.slice(old.content, old.size)
+        if old is None or before is None or member is None:
+            return None
+        if not tile.start <= member.content <= member.content + member.size <= tile.end:
+            return None
+
+        def expanded(section: elf.Section) -> tuple[int, int] | None:
+            """Return where the sources hold the older version of a section of `after`, and its size."""
+            start = member.content + section.offset
+            found = self._olds.find(
+                b"%s!%s" % (member.path, section.name), section.size, _within(inside, start, start + section.size)
+            )
+            return None if found is None else (found.content, found.size)
+
         after = target[member.content : member.content + member.size]
-        program = programs.compare(after, member.content, before, old.content)
+        return programs.compare(after, member.content, before, old.content, expanded)
+
+    def _unit(self, target: memoryview, tile: Tile, covers: list[Cover], program: Program | None) -> Unit:
+        """Return the unit of these covers, better ones if the tile is a program whose older version is known."""
         if program is not None:
-            covers = program_alignment.align(program, target, before, old.content, covers, self._tries)
+            covers = program_alignment.align(program, target, self._space.slice, covers, self._tries)
         return Unit(tile.start, tile.end, covers, program=program)
 
     def _fill(self, target: memoryview, gaps: list[Gap]) -> list[Cover]:
@@ -269,24 +298,8 @@ class Planner:
         self, target: memoryview, start: int, end: int, windows: list[Window], guess: int, covers: list[Cover]
     ) -> None:
         """Append the covers of target[start:end] found in those of the windows that lie within one source."""
-        parts = [(low, view) for low, high in windows if (view := self._space.slice(low, high - low)) is not None]
-        if not parts:
-            return
-        lows, views = zip(*parts, strict=True)
-        index = Aligner(views[0] if len(views) == 1 else memoryview(b"".join(views)), self._tries)
-        starts = list(accumulate((len(view) for view in views), initial=0))
-        found = index.align(target, start, end, guess)
-        for at, where, length in zip(found[::3], found[1::3], found[2::3], strict=True):
-            if length < _MIN_COVER:
-                continue
-            number = bisect_right(starts, where) - 1
-            while length:
-                part = min(length, starts[number + 1] - where)
-                self._append(covers, (at, lows[number] + where - starts[number], part))
-                at += part
-                where += part
-                length -= part
-                number += 1
+        for cover in Windows(self._space, windows, self._tries).align(target, start, end, guess):
+            self._append(covers, cover)
 
     def _around(self, matches: list[Cover], limit: int) -> list[Window]:
         """Return windows of at most `limit` bytes around the matches, around the longest if these are too
@@ -368,7 +381,21 @@ def _counterpart(start: int, end: int, member: TarMember, old: Old, matches: lis
     return (old.end - old.start) * (start - member.start) // (member.end - member.start)
 
 
-def _clip(cover: Cover, tile: Tile) -> Cover:
-    low = max(cover[0], tile.start)
-    high = min(cover[0] + cover[2], tile.end)
-    return low, cover[1] + low - cover[0], high - low
+def _cut(start: int, end: int, spans: Iterable[Window]) -> Iterator[tuple[int, int, bool]]:
+    """Cut target[start:end] where the spans, which ascend, begin and end; yield which parts lie in one."""
+    for low, high in spans:
+        if start < min(low, end):
+            yield start, min(low, end), False
+        if max(start, low) < min(end, high):
+            yield max(start, low), min(end, high), True
+        start = max(start, high)
+    if start < end:
+        yield start, end, False
+
+
+def _within(covers: Sequence[Cover], start: int, end: int) -> list[Cover]:
+    """Return what the covers, which ascend, say of target[start:end]."""
+    first = bisect_right(covers, start, key=lambda cover: cover[0] + cover[2])
+    last = bisect_left(covers, end, key=lambda cover: cover[0])
+    parts = ((max(at, start), source - at, min(at + length, end)) for at, source, length in covers[first:last])
+    return [(low, low + shift, high - low) for low, shift, high in parts if low < high]

@@ -131,8 +131,21 @@ class _State:
         self.follows = 0  # the source position where the last copy would go on
         self._groups = FREE_GROUPS + size // BYTES_PER_GROUP
         self._instructions = FREE_INSTRUCTIONS + size // BYTES_PER_INSTRUCTION
+        self._debug = size + space.size  # bytes of debugging information that may still be read
         self._mixed: MixedContent | None = None
         self._unmixed = MAX_MIXED  # bytes that may still be mixed
+
+    def map(self, addresses: Addresses, covers: Sequence[_Cover]) -> AddressMap:
+        """Return the addresses of a group; count its debugging information."""
+        debug = addresses.debug
+        if debug is not None:
+            self._debug -= debug.size
+            holds = self.space.holds
+            if not holds(debug.info, debug.info_size) or not holds(debug.abbreviations, debug.abbreviations_size):
+                raise FormatError("delta: debugging information outside its source")
+            if self._debug < 0:
+                raise FormatError("delta: more debugging information than source and target may have")
+        return AddressMap(addresses, covers, self.memory, self.space.slice)
 
     def mixed(self, stored: bytes) -> MixedContent:
         """Return what reads the mixed bytes of a segment."""
@@ -214,7 +227,7 @@ class _OpenSegment:
         addresses = Addresses.read(self._control)
         literals, covers = self._instructions(count)
         self._state.see(covers)
-        self._state.where = AddressMap(addresses, covers, self._state.memory) if addresses is not None else None
+        self._state.where = self._state.map(addresses, covers) if addresses is not None else None
         self._state.steps = iter(list(zip(literals, covers, strict=True)))
 
     def _instructions(self, count: int) -> tuple[list[int], list[_Cover]]:

@@ -8,11 +8,12 @@ effort, same bytes. Format: spec/DELTA.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
 from airpatch.delta import varints
-from airpatch.delta.addresses import AddressMap
+from airpatch.delta.addresses import Addresses, AddressMap
 from airpatch.delta.byte_differences import DifferenceReader, DifferenceWriter, unequal
 from airpatch.delta.columns import (
     COLUMNS,
@@ -126,6 +127,7 @@ class _SegmentWriter:
         self._unmixed = mixed
         self._share = share
         self._release_pages = release_pages
+        self._debug = len(target) + space.size  # bytes of debugging information that may still be read
         self._mixed: MixedContent | None = None
         self._follows = 0  # the source position where the last copy of earlier segments would go on
 
@@ -152,8 +154,9 @@ class _SegmentWriter:
         varints.put(control, len(group))
         chooser = None
         if program is not None and covers:
-            chooser = _Chooser(AddressMap(program.addresses, covers, self._memory))
-            program.addresses.put(control)
+            addresses = self._affordable(program.addresses)
+            chooser = _Chooser(AddressMap(addresses, covers, self._memory, self._space.slice))
+            addresses.put(control)
         else:
             varints.put(control, 0)
         for step in group:
@@ -166,6 +169,15 @@ class _SegmentWriter:
             self._carried.append(self._step(step, program, chooser))
             if sum(map(len, self._columns)) + len(self._differences) > _FULL:
                 yield from self.flush()
+
+    def _affordable(self, addresses: Addresses) -> Addresses:
+        """Return `addresses`, without debugging information if a reader would have read too much of it."""
+        if addresses.debug is None:
+            return addresses
+        if addresses.debug.size > self._debug:
+            return replace(addresses, debug=None)
+        self._debug -= addresses.debug.size
+        return addresses
 
     def _step(self, step: Instruction, program: Program | None, chooser: _Chooser | None) -> _Carried:
         """Append what one instruction needs."""
@@ -331,8 +343,10 @@ class _Chooser:
             modes = [CODE_X86, POINTERS, RELATIVE, *(bases if often else self._won)]
         pair = self._where.locate(offset, position)
         for mode in modes:
+            base = self._where.base(mode)
+            if base is None:
+                continue
             piece = bytearray(source)
-            base = self._base(mode)
             self._where.predictor.run(source, piece, mode, PREDICT, *pair, *base)
             wrong = unequal(wanted, piece, best)
             if wrong + _WORTH <= best:

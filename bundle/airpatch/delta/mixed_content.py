@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import cython
 
-from airpatch.delta.mixing import zeros
+from airpatch.delta.modes import KINDS
+from airpatch.zeroed_memory import ZeroedTables
 
 if cython.compiled:
     from cython.cimports.airpatch.delta.mixing import Coder, Model, context
@@ -23,14 +24,13 @@ _FLAG_CONTEXTS = cython.declare(cython.int, 5)
 _VALUE_CONTEXTS = cython.declare(cython.int, 6)
 _TRUSTS = 3
 _BLOCK = cython.declare(cython.Py_ssize_t, 32)  # bytes of a copy that are right or not, before it is said which
-_KINDS = 9
 _PHASES = cython.declare(cython.Py_ssize_t, 8)
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
 # Selectors and refinements of the model of flags: of covers, of blocks, of bytes.
 _BLOCKS = cython.declare(cython.Py_ssize_t, 1)
-_BYTES = cython.declare(cython.Py_ssize_t, 1 + _KINDS)
-_REFINED_COVERS = cython.declare(cython.Py_ssize_t, _KINDS << 8)
-_REFINED_BLOCKS = cython.declare(cython.Py_ssize_t, (_KINDS << 8) + 1)
+_BYTES = cython.declare(cython.Py_ssize_t, 1 + KINDS)
+_REFINED_COVERS = cython.declare(cython.Py_ssize_t, KINDS << 8)
+_REFINED_BLOCKS = cython.declare(cython.Py_ssize_t, (KINDS << 8) + 1)
 
 
 @cython.cclass
@@ -59,12 +59,13 @@ class MixedContent:
         bits = min(max(size.bit_length() + 1, 12), 20)
         self._coder = Coder()
         self._literals = Model(_LITERAL_CONTEXTS, bits, 256 * _TRUSTS, 256 * _TRUSTS, 6)
-        self._flags = Model(_FLAG_CONTEXTS, min(bits, 18), 1 + _KINDS + _KINDS * _PHASES, (_KINDS << 8) + 257, 4)
+        self._flags = Model(_FLAG_CONTEXTS, min(bits, 18), 1 + KINDS + KINDS * _PHASES, (KINDS << 8) + 257, 4)
         self._values = Model(_VALUE_CONTEXTS, min(bits, 19), 256, 256 * _PHASES, 6)
-        self._history = 0
-        self._ring = zeros(1 << min(bits + 2, 22))
+        tables = ZeroedTables(8 << bits)
+        self._matches = tables.take(4 << min(bits, 18)).cast("I")
+        self._ring = tables.take(1 << min(bits + 2, 22))
         self._last = len(self._ring) - 1
-        self._matches = zeros(4 << min(bits, 18)).cast("I")
+        self._history = 0
         self._unused = 32 - min(bits, 18)
         self._count = self._like = self._alike = 0
         self._last_covers = self._last_blocks = self._last_values = 0

@@ -16,7 +16,7 @@ from array import array
 
 import cython
 
-from airpatch.zeroed_memory import lazy_zeros
+from airpatch.zeroed_memory import ZeroedTables
 
 if cython.compiled:
     from cython.cimports.airpatch.prefetch import fetch
@@ -141,11 +141,6 @@ class Coder:
         return bit
 
 
-def zeros(size: int) -> memoryview:
-    """Return `size` zero bytes that take no memory before they are used: most differences have little to mix."""
-    return memoryview(lazy_zeros(size, in_huge_pages=False))
-
-
 @cython.cclass
 class Model:
     """Predicts bits in a number of contexts. Types are in mixing.pxd."""
@@ -161,9 +156,11 @@ class Model:
         self._room = lines >> 3
         self._used = 0
         self._is_packed = True
-        self._packed = zeros(4 * lines).cast("I")
-        self._counters = zeros(4 * _LINE * (1 + self._room + 2 * inputs)).cast("I")
-        self._unpacked = zeros(4 * _LINE * lines).cast("I")
+        packed = 1 + self._room + 2 * inputs
+        tables = ZeroedTables(4 * lines + 4 * _LINE * packed)
+        self._packed = tables.take(4 * lines).cast("I")
+        self._counters = tables.take(4 * _LINE * packed).cast("I")
+        self._unpacked = ZeroedTables(4 * _LINE * lines).take(4 * _LINE * lines).cast("I")
         self._weights = array("i", [_FIRST_WEIGHT, 0] * inputs) * selectors
         self._refined = array("i", [_SQUASH[min(128 * i, 4095)] * 16 for i in range(33)]) * refinements
         self.contexts = array("Q", bytes(8 * inputs))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-PLAIN, CODE_X86, CODE_AARCH64, POINTERS, RELATIVE, FRAMES = 0, 1, 2, 3, 4, 5
-BASED, SYMBOLS, RELOCATIONS = 6, 7, 8  # + 3i: offsets from base i, symbols with names there, relocations of those there
+PLAIN, CODE_X86, CODE_AARCH64, POINTERS, RELATIVE, FRAMES, UNALIGNED, DEBUG = range(8)
+BASED, SYMBOLS, RELOCATIONS = (
+    8,
+    9,
+    10,
+)  # + 3i: offsets from base i, symbols with names there, relocations of those there
+KINDS = 11
 
 
 def kind(mode: int) -> int:
-    """Return the mode without its base, from 0 to 8."""
-    return mode if mode < BASED else BASED + mode % 3
+    """Return the mode without its base, below `KINDS`."""
+    return mode if mode < BASED else BASED + (mode - BASED) % 3

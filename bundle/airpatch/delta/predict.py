@@ -20,10 +20,11 @@ from array import array
 
 import cython
 
-from airpatch.delta.modes import BASED, CODE_AARCH64, CODE_X86, FRAMES
+from airpatch.delta.modes import CODE_AARCH64, CODE_X86, DEBUG, FRAMES, RELOCATIONS, SYMBOLS, UNALIGNED
 from airpatch.delta.references import Memory
 
 if cython.compiled:
+    from cython.cimports.airpatch.delta.debug_info import DebugInfo
     from cython.cimports.airpatch.delta.predict_code import run_aarch64, run_x86
     from cython.cimports.airpatch.delta.predict_tables import (
         relocate,
@@ -31,11 +32,20 @@ if cython.compiled:
         run_relocations,
         run_symbols,
         run_table,
+        run_unaligned,
     )
     from cython.cimports.airpatch.delta.references import References
 else:
+    from airpatch.delta.debug_info import DebugInfo
     from airpatch.delta.predict_code import run_aarch64, run_x86
-    from airpatch.delta.predict_tables import relocate, run_frames, run_relocations, run_symbols, run_table
+    from airpatch.delta.predict_tables import (
+        relocate,
+        run_frames,
+        run_relocations,
+        run_symbols,
+        run_table,
+        run_unaligned,
+    )
     from airpatch.delta.references import References
 
 MAX_COVER = 1 << 20  # bytes of a cover with prediction: it is predicted as a whole
@@ -43,7 +53,10 @@ MAX_COVER = 1 << 20  # bytes of a cover with prediction: it is predicted as a wh
 _CODE_X86 = cython.declare(cython.int, CODE_X86)
 _CODE_AARCH64 = cython.declare(cython.int, CODE_AARCH64)
 _FRAMES = cython.declare(cython.int, FRAMES)
-_BASED = cython.declare(cython.int, BASED)
+_UNALIGNED = cython.declare(cython.int, UNALIGNED)
+_DEBUG = cython.declare(cython.int, DEBUG)
+_SYMBOLS = cython.declare(cython.int, SYMBOLS)
+_RELOCATIONS = cython.declare(cython.int, RELOCATIONS)
 
 
 @cython.cclass
@@ -51,10 +64,17 @@ class Predictor(References):
     """Predicts the covers of one group, one after another, and learns from what came out."""
 
     _pages: cython.ulonglong[::1]
+    _debug_info: DebugInfo
 
     def __init__(self, spans: list[tuple[int, int]], points: list[tuple[int, int]], memory: Memory) -> None:
         super().__init__(spans, points, memory)
+        self._debug_info = None
         self._pages = array("Q", bytes(8)) * 64  # that registers hold of the source, then of the target
+
+    @cython.ccall
+    def read_fields(self, debug_info: DebugInfo) -> cython.void:
+        """Take the fields of the mode DEBUG from there: without it, none is known."""
+        self._debug_info = debug_info
 
     @cython.ccall
     def relocate(
@@ -93,9 +113,14 @@ class Predictor(References):
             run_aarch64(self, old, new, size, pages, task, origin, landing)
         elif mode == _FRAMES:
             run_frames(self, old, new, size, task, origin, landing)
-        elif mode >= _BASED and mode % 3 == 1:
+        elif mode == _UNALIGNED:
+            run_unaligned(self, old, new, size, task)
+        elif mode == _DEBUG:
+            if self._debug_info is not None:
+                self._debug_info.run(self, old, new, size, task, origin)
+        elif mode >= _SYMBOLS and (mode - _SYMBOLS) % 3 == 0:
             run_symbols(self, old, new, size, task, origin, source_base, target_base)
-        elif mode >= _BASED and mode % 3 == 2:
+        elif mode >= _RELOCATIONS and (mode - _RELOCATIONS) % 3 == 0:
             run_relocations(self, old, new, size, task, origin, source_base, target_base)
         else:
             run_table(self, old, new, size, mode, task, origin, landing, source_base, target_base)

@@ -12,6 +12,13 @@ cdef void run_table(
     unsigned long long source_base,
     unsigned long long target_base,
 ) noexcept nogil
+cdef void run_unaligned(
+    References references,
+    const unsigned char *source,
+    unsigned char *piece,
+    Py_ssize_t size,
+    int task,
+) noexcept nogil
 cdef void run_frames(
     References references,
     const unsigned char *source,

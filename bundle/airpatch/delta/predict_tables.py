@@ -59,6 +59,27 @@ def run_table(
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
+def run_unaligned(
+    references: References,
+    source: cython.p_const_uchar,
+    piece: cython.p_uchar,
+    size: cython.Py_ssize_t,
+    task: cython.int,
+) -> cython.void:
+    """Go through pointers of 8 bytes wherever they stand, as in tables of debugging information."""
+    at: cython.Py_ssize_t = 0
+    # In bounds: at + 8 <= size.
+    while at + 8 <= size:
+        if references.valid(load64(source, at)):
+            references.field64(source, piece, at, task)
+            at += 8
+        else:
+            at += 1
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
 def run_frames(
     references: References,
     source: cython.p_const_uchar,

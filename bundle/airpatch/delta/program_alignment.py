@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
-from airpatch.delta.addresses import AddressMap
+from airpatch.delta.addresses import AddressMap, SliceOf
 from airpatch.delta.align import Aligner
 from airpatch.delta.modes import BASED
 from airpatch.delta.predict import Predictor
@@ -23,30 +23,39 @@ _WINDOW = 1 << 25  # bytes of the old one that they are aligned with, at most
 _MIN_COVER = 16
 
 
-def align(
-    program: Program, new: memoryview, old: memoryview, source: int, covers: list[Cover], tries: int
-) -> list[Cover]:
+def align(program: Program, new: memoryview, slice_of: SliceOf, covers: list[Cover], tries: int) -> list[Cover]:
     """Return covers in place of `covers`, which were found in the bytes themselves.
 
-    `new` is the target, `old` the bytes from source position `source`.
+    `new` is the target, `slice_of` gives bytes of the sources.
     """
-    covers = _Labels(program, new, old, source, covers, 1).align()
-    return _Labels(program, new, old, source, covers, tries).align()
+    covers = _Labels(program, new, slice_of, covers, 1).align()
+    return _Labels(program, new, slice_of, covers, tries).align()
 
 
 class _Labels:
-    def __init__(
-        self, program: Program, new: memoryview, old: memoryview, source: int, covers: list[Cover], tries: int
-    ) -> None:
+    def __init__(self, program: Program, new: memoryview, slice_of: SliceOf, covers: list[Cover], tries: int) -> None:
         self._program = program
         self._new = new
-        self._old = old
-        self._start = source
+        self._slice_of = slice_of
         self._covers = covers
         self._starts = [at for at, _, _ in covers]
         self._tries = tries
         self._map = AddressMap(program.addresses, covers, Memory()).predictor
         self._same = Predictor([(item.address, item.end) for item in program.addresses.targets], [], Memory())
+        self._read_debug_info()
+
+    def _read_debug_info(self) -> None:
+        before, after = self._program.addresses.debug, self._program.debug
+        if before is None or after is None:
+            return
+        bases = self._program.addresses.bases
+        infos = (
+            before.open(self._slice_of, bases),
+            after.open(lambda at, size: self._new[at : at + size], [(target, target) for _, target in bases]),
+        )
+        for predictor, info in zip((self._map, self._same), infos, strict=True):
+            if info is not None:
+                predictor.read_fields(info)
 
     def align(self) -> list[Cover]:
         """Return the covers, those of all labelled sections found anew."""
@@ -103,4 +112,4 @@ class _Labels:
     def _bytes(self, part: ProgramSection, new: bool) -> memoryview:
         if new:
             return self._new[part.target : part.target + part.target_size]
-        return self._old[part.source - self._start : part.source - self._start + part.source_size]
+        return self._slice_of(part.source, part.source_size) or memoryview(b"")

@@ -49,6 +49,8 @@ _QUICK = 1 << 14
 """Steps in the time that a stream of zlib's takes to begin and to end."""
 _GO, _KLAUSPOST, _ZLIB_NG = 4, 3, 4
 """The weights of searches that look at fewer candidates than zlib's: those of chains by four bytes."""
+NEARBY = 1 << 10
+"""Bytes, more than two matches."""
 _LONG_SEARCHES = (8, 9)
 """Levels at which an encoder looks for matches several times as long as at its usual one."""
 
@@ -92,6 +94,8 @@ class EncoderReplica:
     """Whether it ends its blocks, and all matches, every few KiB."""
     beginning: int = 1 << 18
     """Steps in the time that a stream takes to begin and to end, with tables of several hundred KiB."""
+    decides_nearby: bool = False
+    """Whether no token depends on more than `NEARBY` bytes behind it."""
     weight: int = 1
     """Steps that one of its search counts as: the search of zlib takes as many more of them for real content."""
 
@@ -200,12 +204,13 @@ def other_names() -> tuple[str, ...]:
 
 def _go(level: int) -> EncoderReplica:
     if level == 1:
-        return EncoderReplica(lambda _: GoFastDeflater(), piece_rule(go_fast.BLOCK))
+        return EncoderReplica(lambda _: GoFastDeflater(), piece_rule(go_fast.BLOCK), decides_nearby=True)
     return EncoderReplica(
         lambda _: GoDeflater(level),
         token_rule(go_match.BLOCK_TOKENS),
         (lambda precedent: GoDeflater(level, precedent)) if level >= _FIRST_LAZY else None,
         level in _LONG_SEARCHES,
+        decides_nearby=True,
         weight=_GO,
     )
 
@@ -240,6 +245,7 @@ def _zlib(level: int, memory_level: int = 8) -> EncoderReplica:
         zlib_rule((64 << memory_level) - 1),
         _heeding_zlib(level, memory_level),
         level in _LONG_SEARCHES,
+        decides_nearby=True,
         beginning=_QUICK,
     )
 
@@ -250,6 +256,7 @@ def _gzip(level: int) -> EncoderReplica:
         gzip_rule(level),
         _heeding_zlib(level, gzip=True),
         level in _LONG_SEARCHES,
+        decides_nearby=True,
     )
 
 
@@ -274,7 +281,7 @@ def _pigz(level: int, rsyncable: bool = False, threads: bool = True) -> EncoderR
         return BlockwiseDeflater(section, OneSection(cuts()), PIGZ_DICTIONARY, False)
 
     rule = (rsyncable_rule if rsyncable else zlib_rule)((64 << 8) - 1, PIGZ_BLOCK)
-    return EncoderReplica(make, rule, None, level in _LONG_SEARCHES, rsyncable, _QUICK)
+    return EncoderReplica(make, rule, None, level in _LONG_SEARCHES, rsyncable, _QUICK, decides_nearby=True)
 
 
 def _zlibng(version: str, level: int, piece: int = 0) -> EncoderReplica:

@@ -31,6 +31,8 @@ MIN_PYC = 192 << 10
 """
 
 _STRETCH = 64 << 20
+_ABBREVIATIONS, _INFO = b"debug_abbrev", b"debug_info"
+"""Ends of the names of sections of programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +172,23 @@ def _kept_target(
                     kept.append(level)
                 else:
                     reader.note_unknown(Coding(level.framing))
-        elif level.digest not in others and (level.framing != framings.BROTLI or level.name in beside):
+        elif (level.digest not in others or _is_needed(level, levels, others)) and (
+            level.framing != framings.BROTLI or level.name in beside
+        ):
             encoder = prover.encoder(level, reader) if check(level) else None
             if encoder is not None:
                 level.encoder = encoder
                 level.inside = _kept_target(level.inside, others, beside, prover, reader)
                 kept.append(level)
     return _with_directories(kept, levels, reader)
+
+
+def _is_needed(level: FoundLevel, beside: Sequence[FoundLevel], others: set[int]) -> bool:
+    """Return whether the debugging information in `beside` cannot be understood without `level`."""
+    if not level.is_section or not level.name.endswith(_ABBREVIATIONS):
+        return False
+    name = level.name.removesuffix(_ABBREVIATIONS) + _INFO
+    return any(each.name == name and each.digest not in others for each in beside)
 
 
 def _kept_source(
@@ -276,7 +288,15 @@ class _RecordWriter:
         self._copy(gap, FIRST_CODING + self.codings.setdefault(coding, len(self.codings)))
         start = self.position - (gap if gap <= _NEAR else 0)
         if (level.is_stream and not level.is_whole) or level.framing == framings.DIRECTORY:
-            self._cut(start, TarMember(level.name, start, self.position + level.header, 1 << 62, 0))
+            self._name(level, start)
+
+    def _name(self, level: FoundLevel, start: int) -> None:
+        """Note that `level` and what is near it begins at `start`."""
+        self._cut(start, TarMember(level.name, start, self.position + level.header, 1 << 62, 0))
+
+    def _end(self, level: FoundLevel) -> None:
+        """Note that `level` has ended."""
+        self._cut(self.position, None)
 
     def _cut(self, start: int, member: TarMember | None) -> None:
         if self.cuts and self.cuts[-1][0] == start:
@@ -294,11 +314,24 @@ class _Target(_RecordWriter):
             shift = self.position - at
             start, content = member.start + shift, member.content + shift
             self._cut(start, TarMember(member.path, start, content, member.size, 0))
-            for level in expanded.get(member.content, ()):
+            levels = expanded.get(member.content, [])
+            for level in levels:
                 at = self._level(level, member.content + level.start, at)
-            if member.content in expanded:
+            if all(level.is_section for level in levels):
+                grown = self.position - at - shift
+                self.cuts[-1] = (start, TarMember(member.path, start, content, member.size + grown, 0))
+            else:
                 self._cut(self.position, None)
         self._copy(len(layer) - at, END)
+
+    def _name(self, level: FoundLevel, start: int) -> None:
+        """Note where `level` begins, unless it is a section: a program is compared as a whole."""
+        if not level.is_section:
+            super()._name(level, start)
+
+    def _end(self, level: FoundLevel) -> None:
+        if not level.is_section:
+            super()._end(level)
 
     def _level(self, level: FoundLevel, start: int, at: int) -> int:
         """Begin and end `level`, which begins at `start` of the enclosing level, where the view is at `at`."""
@@ -307,7 +340,7 @@ class _Target(_RecordWriter):
         for each in level.inside:
             inner = self._level(each, each.start + level.header, inner)
         self._copy(level.size - inner, END)
-        self._cut(self.position, None)
+        self._end(level)
         return start + level.end - level.start
 
 
@@ -333,7 +366,7 @@ class _Source(_RecordWriter):
         else:
             rest = level.size - inner
             self._copy(self._pass(rest, is_there) if level.framing == framings.ARCHIVE else rest, END)
-        self._cut(self.position, None)
+        self._end(level)
         return start + level.end - level.start
 
     def _pass(self, gap: int, is_there: bool) -> int:

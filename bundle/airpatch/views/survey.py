@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import xxhash
 
 from airpatch.deflate.decompressor import DecompressionError
+from airpatch.delta import elf
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.class_files import MAGIC, MAX_CLASS
@@ -55,6 +56,8 @@ class FoundLevel:
     """Bytes of the level without what is expanded inside; for a stream, known once it was inflated."""
     is_whole: bool = False
     """Whether it is all that the level around holds, whose name it has."""
+    is_section: bool = False
+    """Whether it is the content of a section of a program."""
 
     @property
     def is_stream(self) -> bool:
@@ -82,6 +85,9 @@ def survey(data: memoryview, name: bytes) -> list[FoundLevel]:
     found: list[FoundLevel] = []
     for hint in containers.find(data, name):
         found += _levels(data, hint)
+    if found and elf.parse(data) is not None:
+        for level in found:
+            level.is_section = True
     return found
 
 

@@ -1,0 +1,41 @@
+"""Windows of the sources, in one index: what a part of the target is aligned with."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from airpatch.delta.align import Aligner
+from airpatch.delta.olds import Cover
+from airpatch.delta.source_space import Space
+
+Window = tuple[int, int]  # source positions, low and one past high
+
+_MIN_COVER = 8  # bytes: shorter ones cost more than literals, and a delta may not have too many instructions
+
+
+class Windows:
+    """An index of `windows`; those that do not lie within one source are left out."""
+
+    def __init__(self, space: Space, windows: Sequence[Window], tries: int) -> None:
+        parts = [(low, view) for low, high in windows if (view := space.slice(low, high - low)) is not None]
+        self._lows = [low for low, _ in parts]
+        views = [view for _, view in parts]
+        self._starts = list(accumulate((len(view) for view in views), initial=0))
+        self._aligner = Aligner(views[0] if len(views) == 1 else memoryview(b"".join(views)), tries) if parts else None
+
+    def align(self, target: memoryview, start: int, end: int, guess: int) -> Iterator[Cover]:
+        """Yield the covers of target[start:end]; `guess` is where in the joined windows `start` may come from."""
+        found = self._aligner.align(target, start, end, guess) if self._aligner is not None else ()
+        for at, where, length in zip(found[::3], found[1::3], found[2::3], strict=True):
+            if length < _MIN_COVER:
+                continue
+            number = bisect_right(self._starts, where) - 1
+            while length:
+                part = min(length, self._starts[number + 1] - where)
+                yield at, self._lows[number] + where - self._starts[number], part
+                at += part
+                where += part
+                length -= part
+                number += 1

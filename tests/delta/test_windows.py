@@ -1,0 +1,36 @@
+"""Windows: covers lie in the sources where the windows lie, and in no two at once."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airpatch.delta.source_space import Space
+from airpatch.delta.windows import Windows
+from tests.delta.support import noise
+
+SOURCES = [noise(3000, 1), noise(3000, 2)]
+SPACE = Space.of(SOURCES)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5999), st.integers(1, 2000)), max_size=4),
+    st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 900)), max_size=5),
+)
+def test_covers_are_of_the_windows_and_equal(windows: list[tuple[int, int]], parts: list[tuple[int, int]]) -> None:
+    row = b"".join(SOURCES)
+    target = b"".join(row[at : at + size] for at, size in parts)
+    index = Windows(SPACE, [(low, low + size) for low, size in windows], 4)
+    end = 0
+    for at, position, length in index.align(memoryview(target), 0, len(target), 0):
+        assert at >= end
+        end = at + length
+        assert SPACE.holds(position, length)
+        assert any(low <= position and position + length <= low + size for low, size in windows)
+
+
+def test_what_lies_in_no_single_source_is_left_out() -> None:
+    target = memoryview(SOURCES[1][:500])
+    assert not list(Windows(SPACE, [(2900, 3500)], 4).align(target, 0, 500, 0))
+    assert list(Windows(SPACE, [(2900, 3500), (3000, 3600)], 4).align(target, 0, 500, 0)) == [(0, 3000, 500)]
+    assert not list(Windows(SPACE, [], 4).align(target, 0, 500, 0))
