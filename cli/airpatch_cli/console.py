@@ -131,6 +131,11 @@ def _ask(text: str) -> bool:
     return bool(sys.stdin.readline())
 
 
+def title_of(output: str) -> str:
+    """Return what an output is called for people."""
+    return "standard output" if output == "-" else output
+
+
 def timestamp(seconds: int) -> str:
     """Return a moment, in seconds since 1970, in the notation of RFC 3339."""
     return emit_timestamp(seconds)

@@ -170,5 +170,8 @@ def _root(path: Path) -> RootReport:
 
             if is_store_folder(path):
                 raise UsageError(f"{path}: is a store of releases: 'airpatch store list' and 'store show' tell of it")
-            raise UsageError(f"{path}: is neither a bundle nor a registry's root (which holds {STORAGE})")
+            raise UsageError(
+                f"{path}: is neither a bundle nor a registry's root (which holds {STORAGE}); --layers shows the layers "
+                "of any other source of images"
+            )
         return report_root(root)
