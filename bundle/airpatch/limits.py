@@ -8,8 +8,7 @@ stands in spec/FORMAT.md, spec/DELTA.md and spec/VIEWS.md, and is the same every
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from airpatch.dataclasses import dataclass
 from airpatch.errors import UsageError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airpatch.units import count, megabytes
-from airpatch_cli.console import Console, Result, timestamp
+from airpatch_cli.console import Console, Result, timestamp, title_of
 
 if TYPE_CHECKING:
     from airpatch import Index, Release, WrittenBundle
@@ -42,7 +42,7 @@ def written(made: WrittenBundle, console: Console) -> Result:
             "costs": [{"image": str(name), "bytes": size} for name, size in made.costs.images],
         },
         [
-            f"{made.output}: release {release.name}, {count(len(release.images), 'image')}, "
+            f"{title_of(made.output)}: release {release.title}, {count(len(release.images), 'image')}, "
             f"{count(len(release.blobs), 'blob')} of {megabytes(release.size)}{_not_stored(index)}, "
             f"in {megabytes(made.size)}",
             *(f"  no longer in the release: {repository}" for repository in index.removed),

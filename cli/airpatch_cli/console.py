@@ -8,9 +8,9 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Self, TextIO
 
+from airpatch.dataclasses import dataclass, field
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.execution import Execution
 from airpatch.progress import NO_PROGRESS
@@ -129,6 +129,11 @@ def _ask(text: str) -> bool:
     sys.stderr.write(f"airpatch: {visible(text)}, then press Enter (Ctrl-D to give up) ")
     sys.stderr.flush()
     return bool(sys.stdin.readline())
+
+
+def title_of(output: str) -> str:
+    """Return what an output is called for people."""
+    return "standard output" if output == "-" else output
 
 
 def timestamp(seconds: int) -> str:

@@ -107,6 +107,12 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"width": _columns() - 2} | options)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Count how far commands are indented, which argparse forgets: else long ones would get a line of their own."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
 
 def _columns() -> int:
     """As `shutil.get_terminal_size` finds it: by the variable COLUMNS, else of standard output, else 80."""

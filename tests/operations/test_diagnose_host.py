@@ -23,6 +23,7 @@ def test_every_command_is_told_of() -> None:
 def test_a_new_root_is_no_fault(tmp_path: Path) -> None:
     report = airpatch.doctor(tmp_path / "new")
     assert state(report, "apply") is not Verdict.MISSING
+    assert state(report, "trust") is not Verdict.MISSING
     assert state(report, "rollback") is Verdict.MISSING
     assert report.is_fit
     assert list(tmp_path.iterdir()) == []

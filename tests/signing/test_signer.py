@@ -80,11 +80,23 @@ def test_a_passphrase_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     with pytest.raises(UsageError, match="passphrase is wrong"):
         make_signature(MESSAGE, tmp_path / "key", "airpatch")
 
+    def nobody(prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", nobody)
+    with pytest.raises(UsageError, match="key: has a passphrase, and there is nobody to ask for it"):
+        make_signature(MESSAGE, tmp_path / "key", "airpatch")
+
 
 @pytest.mark.parametrize("kind", ["p256", "rsa"])
 def test_key_files_of_other_kinds_go_through_the_agent(kind: str, keys: dict[str, Path]) -> None:
     with pytest.raises(UsageError, match="not an Ed25519 key; give its public key"):
         make_signature(MESSAGE, keys[kind], "airpatch")
+
+
+def test_a_public_key_that_is_not_accepted_is_told(keys: dict[str, Path]) -> None:
+    with pytest.raises(UsageError, match=r"nor a public key, for the agent \(.*RSA of 2048 bits"):
+        make_signature(MESSAGE, Path(f"{keys['short-rsa']}.pub"), "airpatch")
 
 
 @pytest.mark.parametrize(

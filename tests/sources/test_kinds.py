@@ -86,7 +86,15 @@ def test_a_folder_that_is_called_like_a_prefix(tree: Path, tmp_path: Path, monke
     assert isinstance(open_source("registry", no_scratch), DirTree)
 
 
+def test_standard_input_is_no_source() -> None:
+    with pytest.raises(UsageError, match="name a file"):
+        open_source("-", no_scratch)
+
+
 def test_an_empty_folder_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is an empty folder"):
+        open_source(str(tmp_path), no_scratch)
+    (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="holds no images") as caught:
         open_source(str(tmp_path), no_scratch)
     assert "tar file" not in caught.value.message

@@ -262,6 +262,15 @@ def test_a_folder_of_other_things_does_not_become_a_root(place: Path, r1: Sample
     assert snapshot(root) == before
 
 
+def test_a_link_to_nothing_is_told(place: Path, r1: Sample) -> None:
+    (place / "root").symlink_to("disk/registry")
+    for work in (install, try_out):
+        with pytest.raises(TargetError, match="root: is a link to disk/registry, which is not there; mount or make"):
+            work(place / "root", r1.full)
+    (place / "disk/registry").mkdir(parents=True)
+    install(place / "root", r1.full)
+
+
 def test_many_other_things_are_not_all_named(place: Path) -> None:
     for name in "edcba":
         (place / name).touch()

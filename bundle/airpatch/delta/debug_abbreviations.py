@@ -6,7 +6,8 @@ An *action* is a byte: how many bytes to pass over, or which kind of field or of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from airpatch.dataclasses import dataclass
 
 END = 0
 LARGEST = 16  # of the attributes of a fixed size; their actions are these sizes

@@ -10,7 +10,8 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from airpatch.dataclasses import dataclass
 
 _PT_LOAD = 1
 SHT_RELA = 4

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Protocol
 
+from airpatch.dataclasses import dataclass
 from airpatch.encoders import go_fast, go_match, klauspost_chains, klauspost_matcher
 from airpatch.encoders.blockwise import BlockwiseDeflater, Cutter, EvenCuts, OneSection
 from airpatch.encoders.first_blocks import (

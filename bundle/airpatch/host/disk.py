@@ -12,6 +12,7 @@ from pathlib import Path
 
 from airpatch.host.facts import Fact, Verdict
 from airpatch.linux import exchange, is_folder
+from airpatch.units import megabytes
 
 _PREFIX = ".airpatch-doctor-"
 
@@ -25,7 +26,7 @@ def room(name: str, folder: Path) -> Fact:
     """Return for how many bytes and files there is room."""
     status = os.statvfs(folder)
     size = status.f_bavail * status.f_frsize
-    text = f"{size / 1e9:.1f} GB free"
+    text = f"{megabytes(size)} free"
     if not size or (status.f_files and not status.f_favail):
         what = "no bytes" if not size else "no files (inodes)"
         return Fact(name, Verdict.MISSING, f"{folder}: has room for {what}; free some space")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from airpatch.dataclasses import dataclass
 from airpatch.model.digest import Digest
 
 

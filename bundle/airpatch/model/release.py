@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, pairwise
 
 from airpatch import limits
+from airpatch.dataclasses import dataclass, field
 from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
@@ -91,7 +91,7 @@ class Release:
     @property
     def title(self) -> str:
         """The name, and the product unless that is the default."""
-        return self.name if self.product == DEFAULT_PRODUCT else f"{self.name} of {self.product}"
+        return titled(self.name, self.product)
 
     @property
     def size(self) -> int:
@@ -244,6 +244,11 @@ def common_tag(images: Sequence[Image]) -> str:
     tagged = [image for image in images if not image.name.has_derived_tag]
     tags = Counter(image.name.tag for image in tagged or images)
     return max(tags, key=lambda tag: (tags[tag], tag))
+
+
+def titled(name: str, product: str) -> str:
+    """Return what a release is called for people: its name, and its product unless that is the default."""
+    return name if product == DEFAULT_PRODUCT else f"{name} of {product}"
 
 
 def check_label(name: str, sequence: int) -> None:

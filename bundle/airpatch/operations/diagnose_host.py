@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError
 from airpatch.format.layout import HOME
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
@@ -22,12 +22,13 @@ _RUN = ("packages",)
 _WRITE_HERE = (*_RUN, "rights here", "room here")
 _USE_STORE = (*_RUN, "extra store")
 _READ_ROOT = (*_RUN, "root")
-_WRITE_ROOT = (*_READ_ROOT, "rights in root", "room in root", "fsync", "locks", "hard links")
+_MAKE_ROOT = (*_RUN, "rights in root", "room in root", "fsync", "locks", "hard links")
+_WRITE_ROOT = ("root", *_MAKE_ROOT)
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "create": _WRITE_HERE,
     "diff": (*_WRITE_HERE, "codecs", "memory"),
     "explain": (*_WRITE_HERE, "codecs", "memory"),
-    "apply": (*_RUN, "codecs", "rights in root", "room in root", "fsync", "locks", "hard links", "clock"),
+    "apply": (*_MAKE_ROOT, "codecs", "clock"),
     "merge": (*_WRITE_HERE, "codecs"),
     "inventory": (*_READ_ROOT, "rights here"),
     "rollback": _WRITE_ROOT,
@@ -40,7 +41,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "serve": (*_RUN, "extra serve", "codecs", "memory"),
     "send": (*_WRITE_HERE, "codecs", "memory"),
     "sign": (*_WRITE_HERE, "clock"),
-    "trust": (*_WRITE_ROOT, "clock"),
+    "trust": (*_MAKE_ROOT, "clock"),
     "split": (*_WRITE_HERE, "extra parity"),
     "join": (*_WRITE_HERE, "extra parity"),
     "topup": _WRITE_HERE,

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.inventory_files import is_inventory, read_inventory
 from airpatch.archive.misfits import describe
-from airpatch.archive.open_bundles import is_bundle
+from airpatch.archive.open_bundles import STDIN, is_bundle
 from airpatch.blobs.content import BytesContent, ChainedContent, Content
 from airpatch.blobs.output import require_reachable
 from airpatch.blobs.tree import Tree
+from airpatch.dataclasses import dataclass, replace
 from airpatch.errors import BaseMismatch, FormatError, UsageError, unreadable
 from airpatch.execution import Execution
 from airpatch.format import inventories, magics
@@ -84,6 +84,8 @@ def open_base(name: str, release: Release, pull: PullOptions | None = None) -> B
 
 
 def _no_base(path: Path, name: str) -> str:
+    if name == STDIN:
+        return "is standard input, which can be read only once: name a file"
     if path.exists():
         return "is a pipe or a device; a base is a file or a registry's root"
     return explain_spec(name) or "no such base; give a bundle, a registry's root, an inventory or a request"

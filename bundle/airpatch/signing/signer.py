@@ -9,6 +9,7 @@ import base64
 import getpass
 import os
 import socket
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -72,7 +73,7 @@ def _key_in_file(content: bytes, name: Path) -> tuple[bytes, Callable[[bytes], b
         except (ValueError, TypeError) as error:
             if "password" not in str(error).lower() and "encrypted" not in str(error).lower():
                 raise
-            password = getpass.getpass(f"Passphrase of {name}: ").encode()
+            password = _passphrase(name)
             key = load_ssh_private_key(content, password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = "its passphrase is wrong" if password is not None else f"is not a private key of OpenSSH ({error})"
@@ -85,6 +86,18 @@ def _key_in_file(content: bytes, name: Path) -> tuple[bytes, Callable[[bytes], b
     return public_key, lambda data: string(ED25519.encode()) + string(key.sign(data))
 
 
+def _passphrase(name: Path) -> bytes:
+    """Ask for the passphrase of a key at the terminal, or read it from standard input where there is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", getpass.GetPassWarning)
+            return getpass.getpass(f"Passphrase of {name}: ").encode()
+    except EOFError:
+        raise UsageError(
+            f"{name}: has a passphrase, and there is nobody to ask for it: give its public key to sign with the agent"
+        ) from None
+
+
 def _public_key(content: bytes, name: Path) -> bytes:
     """Return the key or certificate in a `.pub` file."""
     try:
@@ -92,8 +105,9 @@ def _public_key(content: bytes, name: Path) -> bytes:
         blob = base64.b64decode(line.split()[1], validate=True)
         if not is_certificate(blob):
             parse_line(line)
-    except (ValueError, IndexError, FormatError):
-        raise UsageError(f"{name}: is neither a private key of OpenSSH nor a public key, for the agent") from None
+    except (ValueError, IndexError, FormatError) as error:
+        why = f" ({error.message})" if isinstance(error, FormatError) else ""
+        raise UsageError(f"{name}: is neither a private key of OpenSSH nor a public key, for the agent{why}") from None
     return blob
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, TrustError
 from airpatch.signing import allowed_signers, revocation
 from airpatch.signing.bundle_signatures import MAX_SIGNATURES, NAMESPACE

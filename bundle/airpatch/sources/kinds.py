@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airpatch.archive.open_bundles import STDIN
 from airpatch.errors import AirpatchError, SourceError, UsageError, unreadable
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
@@ -155,6 +156,8 @@ def _existing(spec: str, name: str) -> Path:
     try:
         mode = path.stat().st_mode if name else 0
     except OSError as error:
+        if spec == STDIN:
+            raise UsageError("standard input can be read only once, but a source is read again: name a file") from None
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise UsageError(f"{spec}: {explain_spec(spec) or 'no such file or folder'}") from None
         raise unreadable(spec, error) from None
@@ -170,6 +173,8 @@ def _nothing(location: Location, kind: Kind | None) -> AirpatchError:
         return UsageError(f"{location.spec}: is a file, but {kind.absent if kind else 'no source of images'}")
     if location.scan.findings:
         return SourceError(f"{location.spec}: holds no images that can be used", location.scan.findings)
+    if not any(location.path.iterdir()):
+        return UsageError(f"{location.spec}: is an empty folder")
     of_folders = ", ".join(each.absent for each in KINDS if not each.prefix.endswith("-archive"))
     absent = kind.absent if kind is not None else f"no images: {of_folders}"
     return UsageError(f"{location.spec}: {_hint(location.path) or f'holds {absent}'}")

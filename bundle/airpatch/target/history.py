@@ -8,13 +8,13 @@ one encoding of each event. What follows the last newline is a line that a crash
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
 
+from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.model.digest import Digest
 from airpatch.model.printable import is_printable, printable
-from airpatch.model.release import check_label, check_product
+from airpatch.model.release import check_label, check_product, titled
 from airpatch.signing.bundle_signatures import MAX_SIGNATURES
 from airpatch.timestamps import emit_timestamp, parse_timestamp
 
@@ -47,6 +47,11 @@ class Subject:
     product: str
     name: str
     id: Digest
+
+    @property
+    def title(self) -> str:
+        """As `Release.title`."""
+        return titled(self.name, self.product)
 
 
 @dataclass(frozen=True, slots=True)

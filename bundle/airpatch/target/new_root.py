@@ -37,12 +37,16 @@ def check_place(path: Path) -> None:
 
 def check_target(path: Path) -> None:
     """Raise UsageError if `path` can hardly be meant as a registry's root: it holds other things, or lies inside one.
+    Raise TargetError if it is a link to nothing, or cannot be reached.
 
     What may become a root is not there yet, or holds nothing but hidden names and those that a file system comes with.
     """
     check_place(path)
     if is_folder(path / STORAGE):
         return
+    require_reachable(path)
+    if path.is_symlink() and not path.exists():
+        raise TargetError(f"{path}: is a link to {path.readlink()}, which is not there; mount or make that first")
     usual = {"lost+found", *(["docker"] if is_folder(path / _STORAGE_ABOVE) else [])}
     others: list[str] = []
     with suppress(OSError):  # told by whoever opens it

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from airpatch.dataclasses import dataclass
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry
@@ -76,7 +75,7 @@ def find_release(root: Root, wanted: str, product: str | None = None) -> Receipt
     prefix = wanted.removeprefix("sha256:")
     found = [r for r in installed if r.release.name == wanted or (prefix and r.id.hex.startswith(prefix))]
     if len(found) != 1:
-        names = ", ".join(f"{r.release.name} ({r.id.short})" for r in installed) or "none"
+        names = ", ".join(f"{r.release.title} ({r.id.short})" for r in installed) or "none"
         problem = "matches more than one installed release" if found else "is not installed"
         raise UsageError(f"{root.path}: release {wanted!r} {problem}; installed: {names}")
     return found[0]

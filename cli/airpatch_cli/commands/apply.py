@@ -39,7 +39,7 @@ def run(args: Namespace, console: Console) -> Result:
     }
     if done.restored is not None:
         release = done.applied[-1].index.release
-        lines.append(f"{done.restored.output}: {count(len(release.images), 'image')} of {release.name} restored")
+        lines.append(f"{done.restored.output}: {count(len(release.images), 'image')} of {release.title} restored")
     if done.files is not None:
         lines.append(f"{args.files_to}: {count(done.files, 'file')} laid out, folders and links counted")
     if not args.dry_run:
@@ -68,14 +68,14 @@ def _lines(applied: Applied, *, dry: bool) -> list[str]:
     release = applied.index.release
     blobs = f"{count(len(applied.written), 'blob')} of {megabytes(applied.bytes)}"
     if dry:
-        lines = [f"release {release.name}: {blobs} would be written"]
+        lines = [f"release {release.title}: {blobs} would be written"]
         lines += [f"  missing: {line}" for line in applied.missing_by_image]
     elif applied.written or applied.tags:
-        lines = [f"release {release.name}: {blobs} written, {count(len(applied.tags), 'tag')} set"]
+        lines = [f"release {release.title}: {blobs} written, {count(len(applied.tags), 'tag')} set"]
     else:
-        lines = [f"release {release.name}: all blobs and tags were there already"]
+        lines = [f"release {release.title}: all blobs and tags were there already"]
     if applied.left is not None:
-        lines.insert(0, f"release {release.name} {'would take' if dry else 'takes'} the place of {applied.left}")
+        lines.insert(0, f"release {release.title} {'would take' if dry else 'takes'} the place of {applied.left}")
     if applied.healed:
         verb = (
             "would be replaced"

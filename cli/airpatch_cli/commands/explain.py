@@ -31,7 +31,8 @@ def run(args: Namespace, console: Console) -> Result:
         html=args.html,
         execution=console.execution,
     )
-    return Result(_data(found, args.top), list(_lines(found, args.top)), notes=found.warnings)
+    page = [] if args.html is None else ["", f"{args.html}: all of the patch, as a page for a browser"]
+    return Result(_data(found, args.top), [*_lines(found, args.top), *page], notes=found.warnings)
 
 
 def _image_costs(found: Explanation) -> list[tuple[ImageName, int, int, int]]:

@@ -54,7 +54,7 @@ def _lines(found: RootHistory) -> list[str]:
             f"{event.uid}" if event.sudo_user is None else f"{event.uid} ({event.sudo_user})",
             str(event.action),
             str(event.outcome),
-            "-" if event.release is None else event.release.name,
+            "-" if event.release is None else event.release.title,
             "-" if event.bundle is None else event.bundle.short,
             "; ".join(event.signers) or "-",
         ]

@@ -193,7 +193,7 @@ def _root_lines(name: str, found: RootReport, *, with_blobs: bool) -> Iterator[s
         ["blobs", _blobs_line(found.blobs.values())],
     ]
     if found.interrupted is not None:
-        facts.append(["interrupted", f"the apply of {found.interrupted.release.name}; run it again"])
+        facts.append(["interrupted", f"the apply of {found.interrupted.release.title}; run it again"])
     yield f"{name}: registry storage"
     yield from _indented(facts)
     if found.receipts:

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 import airpatch
 from airpatch.units import count, megabytes
-from airpatch_cli.console import Console, Result
+from airpatch_cli.console import Console, Result, title_of
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -25,7 +25,7 @@ def run(args: Namespace, console: Console) -> Result:
             "blob_bytes": size,
         },
         [
-            f"{made.output}: {count(len(found.blobs), 'blob')} of {megabytes(size)}, "
+            f"{title_of(made.output)}: {count(len(found.blobs), 'blob')} of {megabytes(size)}, "
             f"current release {found.name or 'unknown'}, in {megabytes(made.size)}"
         ],
     )

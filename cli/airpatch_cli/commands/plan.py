@@ -38,7 +38,7 @@ def run(args: Namespace, console: Console) -> Result:
             each.pair.target.release.name,
             str(each.layers),
             str(each.missing),
-            megabytes(each.bytes),
+            _forecast(each.bytes, each.missing),
         ]
         for each in planned.pairs
     ]
@@ -89,7 +89,12 @@ def _sent(way: SiteWay) -> tuple[str, str]:
     if len(chain.releases) == 1:
         return "nothing, it is up to date", megabytes(0)
     names = " -> ".join(each.release.name for each in chain.releases)
-    return names, f"{'about ' if chain.missing else ''}{megabytes(chain.bytes)}"
+    return names, _forecast(chain.bytes, chain.missing)
+
+
+def _forecast(size: int, missing: int) -> str:
+    """Return a size, which is a forecast where layer patches are `missing`."""
+    return f"{'about ' if missing else ''}{megabytes(size)}"
 
 
 def _duration(seconds: int) -> str:

@@ -12,7 +12,7 @@ from airpatch_cli.console import Console, Result
 def run(args: Namespace, console: Console) -> Result:
     pruned = airpatch.prune(args.root, keep=args.keep, product=args.product, dry_run=args.dry_run)
     verb = "would be removed" if args.dry_run else "removed"
-    names = ", ".join(receipt.release.name for receipt in pruned.forgotten) or "no release"
+    names = ", ".join(receipt.release.title for receipt in pruned.forgotten) or "no release"
     lines = [
         f"{names} {'would be ' if args.dry_run else ''}forgotten, {count(len(pruned.tags), 'tag')} and "
         f"{count(len(pruned.blobs), 'blob')} of {megabytes(pruned.bytes)} {verb}"

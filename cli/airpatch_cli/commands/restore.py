@@ -6,7 +6,7 @@ from argparse import Namespace
 
 import airpatch
 from airpatch.units import count, megabytes
-from airpatch_cli.console import Console, Result
+from airpatch_cli.console import Console, Result, title_of
 from airpatch_cli.registry_access import pulling
 from airpatch_cli.trust_options import trusted
 
@@ -29,7 +29,8 @@ def run(args: Namespace, console: Console) -> Result:
         trusted=trusted(args),
         execution=console.execution,
     )
-    lines = [f"{args.output}: {count(len(done.images), 'image')} restored, {megabytes(done.size)} of distinct content"]
+    images, size = count(len(done.images), "image"), megabytes(done.size)
+    lines = [f"{title_of(args.output)}: {images} restored, {size} of distinct content"]
     if done.others:
         shown = ", ".join(done.others[:_SHOWN]) + (", ..." if len(done.others) > _SHOWN else "")
         them = "it" if len(done.others) == 1 else "them"

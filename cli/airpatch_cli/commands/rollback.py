@@ -15,7 +15,7 @@ def run(args: Namespace, console: Console) -> Result:
     place = ""
     if done.left is not None and done.left.id != done.receipt.id:
         place = f" in place of {done.left.release.name}"
-    lines = [f"release {release.name} ({done.receipt.id.short}) is current{place}, {count(done.tags, 'tag')} set"]
+    lines = [f"release {release.title} ({done.receipt.id.short}) is current{place}, {count(done.tags, 'tag')} set"]
     return Result(
         {
             "product": release.product,

@@ -52,7 +52,7 @@ def _bundle(subject: str, verified: VerifiedBundle, manifest: str | None) -> Res
             "manifest": manifest,
         },
         [
-            f"{verified.name}: {kind} of release {index.release.name} with "
+            f"{verified.name}: {kind} of release {index.release.title} with "
             f"{count(len(index.release.images), 'image')}, "
             f"{count(len(index.stored), 'blob')} of {megabytes(size)}{patches}: every byte is correct{proof}",
             *(f"  signed by {signer}" for signer in verified.signers),

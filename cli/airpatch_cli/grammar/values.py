@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _LEAST_MEMORY = 256 << 20
 _LEAST_PART = 64 << 10
+_UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "GB": 10**9, "MB": 10**6, "kB": 10**3}
+_UNIT_NAMES = "KiB, MiB, GiB, kB, MB or GB"
 
 
 def nonempty(text: str) -> str:
@@ -84,7 +86,7 @@ def memory_size(text: str) -> int:
     size = _size(text)
     if size is None or size < _LEAST_MEMORY:
         raise argparse.ArgumentTypeError(
-            f"must be 256MiB or more, in KiB, MiB or GiB, such as 512MiB or 4GiB, not {text!r:.40}"
+            f"must be 256MiB or more, in {_UNIT_NAMES}, such as 512MiB or 4GiB, not {text!r:.40}"
         )
     return size
 
@@ -93,14 +95,14 @@ def part_size(text: str) -> int:
     size = _size(text)
     if size is None or size < _LEAST_PART:
         raise argparse.ArgumentTypeError(
-            f"must be 64KiB or more, in KiB, MiB or GiB, such as 25MiB or 4GiB, not {text!r:.40}"
+            f"must be 64KiB or more, in {_UNIT_NAMES}, such as 25MB or 4GiB, not {text!r:.40}"
         )
     return size
 
 
 def _size(text: str) -> int | None:
-    """Return the bytes that a number with a binary unit stands for; None if it is malformed."""
-    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+    """Return the bytes that a number with a unit stands for; None if it is malformed."""
+    for unit, factor in _UNITS.items():
         if text.endswith(unit) and natural(text.removesuffix(unit)):
             return int(text.removesuffix(unit)) * factor
     return None
