@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.delta import elf, program_alignment, programs
 from airpatch.delta.anchors import Anchors
 from airpatch.delta.byte_differences import unequal

@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
-from airpatch.dataclasses import dataclass, replace
 from airpatch.delta import elf
 from airpatch.delta.addresses import MAX_BASES, MAX_POINTS, MAX_RANGES, Addresses, AddressRange, DebugSections
 from airpatch.delta.debug_abbreviations import SECTIONS
