@@ -71,7 +71,7 @@ class DebugInfo:
         tables = _Tables(abbreviations)
         self._units = array("I", _units(info, tables))
         self._actions = bytearray(tables.actions)
-        self._firsts = array("I", tables.firsts or [0])
+        self._firsts = tables.firsts
         self._resume = zeroed_words((len(info) >> _BLOCK_SHIFT) + 1)
         self._mark()
 
@@ -295,7 +295,7 @@ class _Tables:
         self._start, self._end = -1, 0  # of the table of the unit before, and up to where tables have been read
         self._found = 0, 0
         self.actions = bytearray()
-        self.firsts: list[int] = []
+        self.firsts = array("I")
 
     def find(self, start: int) -> tuple[int, int]:
         """Return the place in `firsts` of the first abbreviation of a unit's table, and their count: none, unless it is
