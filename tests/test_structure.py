@@ -231,14 +231,6 @@ def test_nothing_imports_from_a_test_module() -> None:
         assert found == [], f"{path}: what tests share belongs in conftest.py or support.py"
 
 
-def test_dataclasses_are_made_quickly() -> None:
-    """Those of the standard library take a third of the time in which a command is loaded."""
-    for root in (LIBRARY, COMMANDS):
-        for path in root.rglob("*.py"):
-            found = re.findall(r"^from dataclasses import .*|^import dataclasses", path.read_text(), re.MULTILINE)
-            assert found == [], f"{path}: import them from airpatch.dataclasses"
-
-
 def test_nothing_else_lies_at_the_top() -> None:
     """Of what git knows, or would add."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]

@@ -6,9 +6,9 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
-from airpatch.dataclasses import dataclass, field, replace
 from airpatch.progress import NO_PROGRESS, Owners, Progress, ProgressPart
 
 NewFile = Callable[[], int]

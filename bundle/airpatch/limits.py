@@ -8,7 +8,8 @@ stands in spec/FORMAT.md, spec/DELTA.md and spec/VIEWS.md, and is the same every
 
 from __future__ import annotations
 
-from airpatch.dataclasses import dataclass
+from dataclasses import dataclass
+
 from airpatch.errors import UsageError
 
 

@@ -8,9 +8,9 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Self, TextIO
 
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.execution import Execution
 from airpatch.progress import NO_PROGRESS

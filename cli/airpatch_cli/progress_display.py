@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import TargetError
 from airpatch.units import megabytes
 from airpatch_cli.standard_streams import abandon, write_lines

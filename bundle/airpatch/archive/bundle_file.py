@@ -12,6 +12,7 @@ import itertools
 import threading
 import weakref
 from collections import OrderedDict
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
@@ -19,7 +20,6 @@ from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.open_bundles import open_file_frames
 from airpatch.archive.opening import Opening, read_opening
 from airpatch.blobs.content import read_blob, require
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index

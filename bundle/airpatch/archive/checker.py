@@ -8,12 +8,12 @@ else as far as it brings them. Layer patches are read, not carried out: see `air
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.opening import Opening
 from airpatch.archive.reader import Accept, BundleStream
 from airpatch.blobs.receiver import Discard, Receiver
-from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError, FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format import layout

@@ -6,12 +6,12 @@ has signed is told as that, and no parser sees it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airpatch import limits
 from airpatch.archive.frame_reader import FrameReader
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, TrustError, located
 from airpatch.format import layout, tar, zstd
 from airpatch.format.index import Index

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from airpatch.blobs.content import Content
-from airpatch.dataclasses import dataclass, field
 from airpatch.execution import Cancellation
 from airpatch.format.index import Index
 from airpatch.model.chosen_source import ChosenSource

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
 
 from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.opening import read_opening
 from airpatch.archive.window import WINDOW
 from airpatch.blobs.hashing import SerialHash
 from airpatch.blobs.receiver import Receiver
-from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError, FormatError, located
 from airpatch.format import zstd
 from airpatch.format.index import Index

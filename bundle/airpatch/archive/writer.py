@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.window import WINDOW
@@ -18,7 +19,6 @@ from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.content import BlobReader, BytesBlob, Content
 from airpatch.blobs.hashing import SerialHash
 from airpatch.blobs.output import Sink
-from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError, SourceError
 from airpatch.execution import Execution
 from airpatch.format import layout, zstd

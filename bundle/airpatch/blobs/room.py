@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.blobs.output import write_error
-from airpatch.dataclasses import dataclass
 from airpatch.errors import TargetError
 from airpatch.execution import NewFile
 from airpatch.linux import close_read

@@ -8,12 +8,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.blobs.content import PIECE
 from airpatch.blobs.output import write_error
 from airpatch.blobs.room import folder_of
-from airpatch.dataclasses import dataclass, replace
 from airpatch.errors import TargetError
 from airpatch.execution import Execution, NewFile, no_scratch
 from airpatch.linux import close_read, memory_file, punch_hole

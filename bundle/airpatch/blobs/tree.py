@@ -12,11 +12,11 @@ import os
 import stat
 import weakref
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.blobs.content import FileBlob
 from airpatch.blobs.folders import ALWAYS, FOLDER, PASS_THROUGH, READ, Folders
-from airpatch.dataclasses import dataclass
 from airpatch.errors import SourceError
 from airpatch.linux import close_read, open_beneath
 

@@ -11,10 +11,10 @@ A run is one byte: 0..15 a code length; 16..19 the last length again, 3 to 6 tim
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 
 import cython
 
-from airpatch.dataclasses import dataclass
 from airpatch.deflate.huffman import go_lengths, zlib_lengths
 from airpatch.deflate.tables import CODE_LENGTH_ORDER, CODE_LENGTH_SYMBOLS, MAX_BITS, MAX_CODE_LENGTH_BITS
 from airpatch.errors import FormatError

@@ -13,11 +13,11 @@ caller's.
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 from enum import Enum
 
 import cython
 
-from airpatch.dataclasses import dataclass
 from airpatch.deflate.decoding import (
     DISTANCE_ENTRIES,
     DISTANCE_INDEX,

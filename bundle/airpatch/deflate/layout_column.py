@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 
-from airpatch.dataclasses import dataclass
 from airpatch.deflate.header import RUN_REPEATS, RUN_VALUES, DynamicHeader, go_dynamic, go_header, zlib_dynamic
 from airpatch.deflate.huffman import go_lengths
 from airpatch.deflate.tables import (

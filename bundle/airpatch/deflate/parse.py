@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.deflate.blocks import count_symbols, long_matches, tokens_within
 from airpatch.deflate.decompressor import crc32
 from airpatch.deflate.gzip import FIXED_HEADER, header_size, may_begin_member

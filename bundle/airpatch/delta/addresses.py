@@ -11,10 +11,10 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from airpatch.dataclasses import dataclass
 from airpatch.delta import varints
 from airpatch.delta.debug_abbreviations import SECTIONS
 from airpatch.delta.debug_info import MAX_ABBREVIATIONS, MAX_INFO, DebugInfo

@@ -12,9 +12,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, chain, islice
 
-from airpatch.dataclasses import dataclass
 from airpatch.delta import varints
 from airpatch.delta.columns import (
     COLUMNS,

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.delta import elf, program_alignment, programs
 from airpatch.delta.anchors import Anchors
 from airpatch.delta.byte_differences import unequal
@@ -210,7 +210,7 @@ class Planner:
             covers: list[Cover] = []
             self._align(target, tile.start, tile.end, windows, 0, covers)
             return Unit(tile.start, tile.end, covers)
-        apart = [] if program is None else program.debugging
+        apart = [] if program is None else program.tables
         return self._unit(target, tile, self._like_old(target, tile, tile.member, old, matches, apart), program)
 
     def _like_old(

@@ -6,8 +6,7 @@ An *action* is a byte: how many bytes to pass over, or which kind of field or of
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from airpatch.dataclasses import dataclass
+from dataclasses import dataclass
 
 END = 0
 LARGEST = 16  # of the attributes of a fixed size; their actions are these sizes

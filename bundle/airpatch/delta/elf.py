@@ -10,8 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-
-from airpatch.dataclasses import dataclass
+from dataclasses import dataclass
 
 _PT_LOAD = 1
 SHT_RELA = 4

@@ -8,10 +8,10 @@ effort, same bytes. Format: spec/DELTA.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
-from airpatch.dataclasses import replace
 from airpatch.delta import varints
 from airpatch.delta.addresses import Addresses, AddressMap
 from airpatch.delta.byte_differences import DifferenceReader, DifferenceWriter, unequal

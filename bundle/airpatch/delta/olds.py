@@ -10,10 +10,10 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import xxhash
 
-from airpatch.dataclasses import dataclass
 from airpatch.delta.tar_members import TarMember
 
 _NUMBER_BITS = 24

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from mmap import mmap
 from typing import TypeAlias
-
-from airpatch.dataclasses import dataclass, replace
 
 # What gives bytes at any offset without copying; large uncompressed layers are mmap objects over scratch files.
 Buffer: TypeAlias = bytes | bytearray | memoryview | mmap

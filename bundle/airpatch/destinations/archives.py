@@ -11,11 +11,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content, check_digest, pieces
 from airpatch.blobs.output import DescriptorSink, destination
 from airpatch.blobs.room import room_at
-from airpatch.dataclasses import dataclass, field
 from airpatch.destinations.forms import File, FilePart, FolderPart, Wanted, oci_parts
 from airpatch.errors import UsageError
 from airpatch.execution import Execution

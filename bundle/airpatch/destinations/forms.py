@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
-from airpatch.dataclasses import dataclass
 from airpatch.format.layout import image_signature_folder
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_INDEX as OCI_INDEX_TYPE

@@ -7,8 +7,8 @@ whose blobs they lack.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import FormatError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest

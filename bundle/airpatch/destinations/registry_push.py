@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Executor, Future, wait
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from airpatch.blobs.content import Content
-from airpatch.dataclasses import replace
 from airpatch.destinations.registry_plan import BlobPlan, PushPlan, RepositoryPlan
 from airpatch.destinations.supply import Supply
 from airpatch.execution import Execution

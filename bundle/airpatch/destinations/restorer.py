@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from contextlib import closing
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.output import DescriptorSink
 from airpatch.blobs.tree import Tree
-from airpatch.dataclasses import dataclass
 from airpatch.destinations.destination import Destination, leftovers, obstacles
 from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts, oci_paths
 from airpatch.destinations.transfer import LinkMode, Transfer

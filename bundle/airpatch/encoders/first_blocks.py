@@ -7,8 +7,8 @@ before any of them has to run. A rule never rules out the encoder that it is for
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.encoders.pigz_hash import RollingHash
 
 

@@ -15,10 +15,9 @@ take over what an earlier one found in the same bytes.
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 
 import cython
-
-from airpatch.dataclasses import dataclass
 
 if cython.compiled:
     from cython.cimports.airpatch.byte_access import common, load32, load32_big

@@ -13,10 +13,10 @@ Use: `fill` until it takes nothing more, then `step` if there is more data, and 
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 
 import cython
 
-from airpatch.dataclasses import dataclass
 from airpatch.deflate.huffman import go_lengths
 from airpatch.deflate.tables import DISTANCE_EXTRA, DISTANCE_SYMBOL, LENGTH_EXTRA, LENGTH_SYMBOL, MAX_BITS
 

@@ -9,11 +9,11 @@ RFC 8878 3.1.1.2 and 3.1.1.3.1. Given the sequences, all of it follows.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from mmap import mmap
 
 import cython
 
-from airpatch.dataclasses import dataclass
 from airpatch.encoders.kzstd_sequences import MAX_BLOCK
 from airpatch.zeroed_memory import lazy_zeros
 

@@ -6,9 +6,9 @@ A version is named after the first release with that output; the ranges are in s
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
-from airpatch.dataclasses import replace
 from airpatch.encoders.kzstd import KlauspostZstd
 from airpatch.encoders.kzstd_best import Backwards, BestMatcher
 from airpatch.encoders.kzstd_best_old import MatchChoice, OldBestMatcher

@@ -8,8 +8,8 @@ tables, nearly these. Only such ones are run on the block.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.encoders.libzstd import AVAILABLE, VERSIONS, LibzstdEncoder
 from airpatch.encoders.zstd_frame import MAX_HEADER, FrameHeader, block_ends, read_header
 from airpatch.encoders.zstd_matches import Matches, first_matches

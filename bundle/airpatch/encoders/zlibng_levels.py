@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
-from airpatch.dataclasses import dataclass
 from airpatch.encoders.zlib_levels import SearchLimits
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 from xxhash import xxh64
 
-from airpatch.dataclasses import dataclass
 from airpatch.encoders.kzstd_sequences import MAX_BLOCK
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_columns import ColumnReader, ColumnWriter
@@ -44,10 +44,6 @@ class ParsedPiece:
     hits: bytes = b""
     offsets: bytes = b""
     matches: bytes = b""
-
-    def parts(self) -> tuple[bytes, ...]:
-        """Return what it adds to each."""
-        return self.layout, self.runs, self.hits, self.offsets, self.matches
 
 
 class Covers:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 
 MAGIC = b"\x28\xb5\x2f\xfd"

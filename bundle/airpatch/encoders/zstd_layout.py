@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from airpatch.dataclasses import dataclass
 from airpatch.encoders.spending import UNBOUNDED, Spend
 from airpatch.encoders.zstd_frame import SKIPPABLE_MAGIC
 from airpatch.encoders.zstd_toc import MAX_PACKED, MAX_TEXT, FrameOffsets

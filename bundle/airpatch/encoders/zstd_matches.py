@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import dataclass
 from struct import unpack_from
 
-from airpatch.dataclasses import dataclass
 from airpatch.encoders.kzstd_sequences import MAX_BLOCK, Sequences
 from airpatch.encoders.zstd_alignment import RECORD
 from airpatch.encoders.zstd_columns import MATCHES, ColumnWriter

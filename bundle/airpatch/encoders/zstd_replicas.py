@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import product
 from typing import Protocol
 
-from airpatch.dataclasses import dataclass
 from airpatch.encoders.kzstd import KlauspostZstd
 from airpatch.encoders.kzstd_blocks import BlockRules
 from airpatch.encoders.kzstd_versions import block_size, klauspost_zstd, plain_search, rules, search, versions, window

@@ -14,11 +14,11 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.blobs.content import PIECE, BlobReader, BytesContent, ChainedContent, Content, require
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, SourceError, UsageError
 from airpatch.execution import NewFile
 from airpatch.files.tar_entries import MAX_ENTRIES, FileEntry

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import stat
 import tarfile
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 
 MAX_ENTRIES = 1 << 20

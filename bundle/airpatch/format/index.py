@@ -5,10 +5,10 @@ The release part has a digest of its own, the release id: the same for the full 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 
-from airpatch.dataclasses import dataclass
 from airpatch.format.release_part import release_id
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob, Release

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from airpatch import limits
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 from airpatch.format import canonical, zstd
 from airpatch.format.features import is_feature, is_version

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 
-from airpatch.dataclasses import dataclass
 from airpatch.format import registry, tar
 from airpatch.format.index import Index, Step
 from airpatch.model.digest import Digest

@@ -8,8 +8,8 @@ be verified alone, and used as far as it is undamaged. The first part also names
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, field, replace
 
-from airpatch.dataclasses import dataclass, field, replace
 from airpatch.errors import FormatError
 from airpatch.format import magics, sealed
 from airpatch.model.digest import SIZE, Digest

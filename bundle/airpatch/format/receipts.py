@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airpatch.dataclasses import dataclass
+from dataclasses import dataclass
+
 from airpatch.errors import FormatError
 from airpatch.format import canonical
 from airpatch.format.release_part import release_from_plain, release_id, release_to_plain

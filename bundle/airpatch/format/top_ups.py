@@ -7,9 +7,9 @@ ranges, so that sender and site are sure to speak of the same file.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 from airpatch.format import magics, sealed
 from airpatch.model.digest import SIZE, Digest

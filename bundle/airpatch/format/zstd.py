@@ -11,12 +11,12 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import IO, cast
 
 import xxhash
 import zstandard
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 from airpatch.piece_reader import PieceReader
 

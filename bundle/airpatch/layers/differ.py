@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol, TypeVar
 
@@ -17,7 +18,6 @@ from airpatch.blobs.content import Content, check_blob, require
 from airpatch.blobs.room import require_scratch
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore
 from airpatch.blobs.stopping import Stoppable
-from airpatch.dataclasses import dataclass, field
 from airpatch.delta.effort import Effort
 from airpatch.errors import AirpatchError, IntegrityError
 from airpatch.execution import Execution

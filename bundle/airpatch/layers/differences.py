@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 
 from airpatch.blobs.scratch import Scratch, ScratchFile, View, release_pages
-from airpatch.dataclasses import dataclass
 from airpatch.delta.covers import TARS, Members
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode

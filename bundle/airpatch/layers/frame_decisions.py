@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass
 from itertools import accumulate
 
 from airpatch.blobs.scratch import ScratchFile
-from airpatch.dataclasses import dataclass
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_decisions import Covers, parse
 from airpatch.encoders.zstd_replicas import frame_encoder
@@ -49,7 +49,7 @@ def read_decisions(
     held = [bytearray() for _ in files]
     uncompressed = None if content is None else PieceReader(content).read
     for part in parse(PieceReader(pieces).read, limit, alignment, uncompressed):
-        for file, buffer, data in zip(files, held, part.parts(), strict=True):
+        for file, buffer, data in zip(files, held, astuple(part), strict=True):
             buffer += data
             if len(buffer) >= _HELD:
                 pause()

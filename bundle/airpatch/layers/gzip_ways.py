@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
-from airpatch.dataclasses import replace
 from airpatch.deflate.gzip import header_size
 from airpatch.delta.effort import Effort
 from airpatch.encoders.recognise import recognise

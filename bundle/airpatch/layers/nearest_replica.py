@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.deflate.parse import GzipParser
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode

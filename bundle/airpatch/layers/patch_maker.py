@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from itertools import chain
 
 from airpatch.blobs.content import BlobReader, Content
 from airpatch.blobs.scratch import ScratchFile, ScratchRange
-from airpatch.dataclasses import dataclass
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.errors import FormatError, IntegrityError

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import closing
+from dataclasses import replace
 
 from airpatch.archive.checker import CheckedBundle, Demand, nothing_demanded, verify_bundle
 from airpatch.archive.frame_reader import FrameReader
@@ -16,7 +17,6 @@ from airpatch.archive.reader import Accept
 from airpatch.blobs.content import BytesBlob, ChainedContent, Content
 from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.blobs.room import require_scratch
-from airpatch.dataclasses import replace
 from airpatch.errors import FormatError, IntegrityError, located
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Step

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from airpatch.dataclasses import dataclass, field
 from airpatch.format.features import encoder_feature
 from airpatch.layers.required_features import coding_features
 from airpatch.model.digest import Digest

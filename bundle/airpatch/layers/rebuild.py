@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import closing, nullcontext
+from dataclasses import dataclass
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.receiver import Receiver
 from airpatch.blobs.scratch import MemoryScratch
 from airpatch.blobs.stopping import Stoppable
-from airpatch.dataclasses import dataclass
 from airpatch.errors import located
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Step

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BlobReader, ChainedContent, Content, require
 from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.blobs.room import require_scratch
 from airpatch.blobs.scratch import MemoryScratch, ScratchFile, ScratchRange, ScratchStore
-from airpatch.dataclasses import dataclass
 from airpatch.errors import BaseMismatch, IntegrityError, located
 from airpatch.execution import Execution, NewFile
 from airpatch.format.index import Index, Step

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from airpatch.blobs.content import BlobReader, SectionReader
-from airpatch.dataclasses import dataclass, replace
 from airpatch.errors import FormatError
 from airpatch.format import canonical
 

@@ -14,13 +14,13 @@ import threading
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from heapq import nlargest
 from itertools import chain
 from typing import Generic, TypeVar
 
 import xxhash
 
-from airpatch.dataclasses import dataclass
 from airpatch.delta.source_space import Buffer
 from airpatch.delta.tar_members import BLOCK, MAX_EXTENDED, MemberHeaders, padded
 from airpatch.piece_reader import PieceReader

@@ -8,10 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import MemoryScratch, Scratch, ScratchFile, ScratchStore
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import FormatError
 from airpatch.execution import NewFile
 from airpatch.layers.compression import opened

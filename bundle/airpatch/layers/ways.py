@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
-from airpatch.dataclasses import dataclass
 from airpatch.layers.compression import Compression
 from airpatch.layers.recipe import Method
 from airpatch.model.release import Blob

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airpatch.dataclasses import dataclass
+from dataclasses import dataclass
+
 from airpatch.model.digest import Digest
 
 

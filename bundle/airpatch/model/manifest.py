@@ -8,9 +8,9 @@ JSON decoder refuses (`strict_json`): registries and runtimes read manifests wit
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from airpatch import limits
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.strict_json import Shape, Type, parse_object

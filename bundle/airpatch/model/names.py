@@ -11,8 +11,8 @@ An image that is known by its digest alone, as `web@sha256:<hex>`, has the tag `
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 

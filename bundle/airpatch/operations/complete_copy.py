@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.damage import digest_outside, find_damage, pieces
@@ -13,7 +14,6 @@ from airpatch.archive.open_bundles import open_file_frames
 from airpatch.archive.topped_up import read_request
 from airpatch.blobs.byte_source import FileBytes
 from airpatch.blobs.output import destination, output_file
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.top_ups import DamageRequest, TopUp, emit_request, emit_top_up, ends

@@ -6,13 +6,13 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch.archive.pack import pack
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.output import STDOUT, DescriptorSink, destination
-from airpatch.dataclasses import dataclass, replace
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError
 from airpatch.format.layout import HOME
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE

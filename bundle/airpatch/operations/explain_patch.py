@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.blobs.scratch import with_scratch
-from airpatch.dataclasses import dataclass
 from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.layers.versions import VERSIONS

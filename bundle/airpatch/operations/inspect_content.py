@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.inventory_files import is_inventory, read_inventory
 from airpatch.archive.open_bundles import is_bundle
-from airpatch.dataclasses import dataclass
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.archive.inventory_files import is_inventory, read_inventory
 from airpatch.blobs.output import STDOUT, destination
 from airpatch.blobs.scratch import with_scratch
-from airpatch.dataclasses import dataclass, replace
 from airpatch.errors import FormatError, SourceError, UsageError, unreadable
 from airpatch.execution import Execution
 from airpatch.format.inventories import Inventory

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.dataclasses import dataclass
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch.blobs.output import destination
-from airpatch.dataclasses import dataclass
 from airpatch.execution import Execution
 from airpatch.format.inventories import Inventory, content_id, emit
 from airpatch.linux import is_file

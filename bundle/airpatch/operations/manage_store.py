@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from airpatch.blobs.scratch import with_scratch
-from airpatch.dataclasses import replace
 from airpatch.errors import IntegrityError, UsageError
 from airpatch.execution import Execution
 from airpatch.operations.arguments import Paths, StrPath

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.open_bundles import is_bundle, named_once
-from airpatch.dataclasses import dataclass, field
 from airpatch.destinations.registry_plan import (
     PushPlan,
     Rename,

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, NoReturn
 from airpatch.blobs.content import Content, read_blob
 from airpatch.blobs.output import STDOUT
 from airpatch.blobs.tree import Tree
-from airpatch.dataclasses import dataclass, replace
 from airpatch.destinations.archives import ARCHIVES, write_archive
 from airpatch.destinations.destination import check_is_no_root
 from airpatch.destinations.restorer import Form, content_size, restore_images

@@ -8,12 +8,12 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.open_bundles import is_bundle
 from airpatch.blobs.output import write_error
-from airpatch.dataclasses import dataclass
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.registry import STORAGE

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.open_bundles import open_bundle_files
 from airpatch.blobs.content import BytesContent, ChainedContent, Content, read_blob
 from airpatch.blobs.tree import Tree
-from airpatch.dataclasses import dataclass
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest

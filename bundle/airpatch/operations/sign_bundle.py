@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from dataclasses import dataclass
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.opening import Opening
 from airpatch.archive.signed import replace_signatures
 from airpatch.blobs.output import destination
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, TrustError, UsageError
 from airpatch.format.index import Index
 from airpatch.operations.arguments import Paths, StrPath, names

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.blobs.output import STDOUT, destination, write_error
 from airpatch.blobs.room import room_at
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.execution import Execution
 from airpatch.format import parts

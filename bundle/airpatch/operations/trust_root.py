@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import TargetError, TrustError
 from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import read_limited

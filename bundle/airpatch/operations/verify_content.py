@@ -6,13 +6,13 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch.archive.open_bundles import holds_parts, is_bundle, open_bundles
 from airpatch.blobs.output import destination
 from airpatch.blobs.scratch import with_scratch
-from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.digest_list import emit_digest_list

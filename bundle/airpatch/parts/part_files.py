@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import xxhash
 
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import FormatError, TargetError
 from airpatch.format import magics, parts, sealed
 from airpatch.format.parts import Header

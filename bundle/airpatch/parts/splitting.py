@@ -7,11 +7,11 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airpatch.blobs.byte_source import ByteSource
 from airpatch.blobs.output import write_error
-from airpatch.dataclasses import dataclass, field, replace
 from airpatch.errors import SourceError
 from airpatch.format.parts import Header, WholeFile, emit_header, header_size
 from airpatch.model.digest import Digest

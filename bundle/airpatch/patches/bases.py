@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
@@ -18,7 +19,6 @@ from airpatch.archive.open_bundles import STDIN, is_bundle
 from airpatch.blobs.content import BytesContent, ChainedContent, Content
 from airpatch.blobs.output import require_reachable
 from airpatch.blobs.tree import Tree
-from airpatch.dataclasses import dataclass, replace
 from airpatch.errors import BaseMismatch, FormatError, UsageError, unreadable
 from airpatch.execution import Execution
 from airpatch.format import inventories, magics

@@ -10,8 +10,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.execution import Cancellation
 from airpatch.model.digest import Digest
 

@@ -7,11 +7,11 @@ uncompressed, each as a difference to those before it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import ChainedContent, Content
-from airpatch.dataclasses import replace
 from airpatch.delta.effort import Effort
 from airpatch.execution import Execution
 from airpatch.format.index import UNKNOWN_TYPE, Disposition, Feature, Index, SourceBlob, Step

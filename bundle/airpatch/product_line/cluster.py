@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airpatch.blobs.scratch import scratch_files
-from airpatch.dataclasses import dataclass
 from airpatch.errors import TargetError, UsageError
 from airpatch.execution import Execution
 from airpatch.extras import require_extra

@@ -6,9 +6,9 @@ import sys
 from array import array
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from functools import partial
 
-from airpatch.dataclasses import dataclass
 from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError
 from airpatch.execution import Execution

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from airpatch.blobs.scratch import ScratchStore
-from airpatch.dataclasses import dataclass, replace
 from airpatch.errors import IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import UNKNOWN_TYPE

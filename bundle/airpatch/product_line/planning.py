@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.delta.effort import Effort
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest

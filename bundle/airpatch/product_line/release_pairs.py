@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from airpatch.blobs.content import read_blob
-from airpatch.dataclasses import dataclass
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Base, Index

@@ -7,9 +7,9 @@ features that it asks for; an inventory without a version does not say which the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
-from airpatch.dataclasses import dataclass
 from airpatch.format.inventories import Inventory
 from airpatch.layers.versions import known_features
 from airpatch.model.digest import Digest

@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import count
 
-from airpatch.dataclasses import dataclass
 from airpatch.model.digest import Digest
 from airpatch.product_line.planning import PlannedPair
 from airpatch.store.release_store import StoredRelease

@@ -7,8 +7,8 @@ must be unpacked. The same question has the same answer, whoever needs it: the s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError
 from airpatch.format import canonical

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 from airpatch.format import canonical
 from airpatch.format.fields import integer, rows, text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError
 from airpatch.execution import Execution
 from airpatch.layers.budget import Budget

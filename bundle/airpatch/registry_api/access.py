@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-
-from airpatch.dataclasses import dataclass
 
 SCHEME = "docker://"
 """How an address in a registry begins."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName, check_repository

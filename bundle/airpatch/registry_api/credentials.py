@@ -13,9 +13,9 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import UsageError
 from airpatch.registry_api.address import HUB
 

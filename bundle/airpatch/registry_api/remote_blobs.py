@@ -14,12 +14,12 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.blobs.content import BlobReader, FileBlob, pieces, require
 from airpatch.blobs.output import write_error
 from airpatch.blobs.scratch import MemoryScratch, ScratchRange, ScratchStore
-from airpatch.dataclasses import dataclass
 from airpatch.errors import SourceError
 from airpatch.execution import Cancellation, Execution, NewFile
 from airpatch.model.digest import Digest

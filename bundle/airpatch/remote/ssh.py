@@ -14,9 +14,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import (
     AirpatchError,
     BaseMismatch,

@@ -6,9 +6,9 @@ A layer that travels whole is shared out among its files by what these take when
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
 
-from airpatch.dataclasses import dataclass
 from airpatch.model.digest import Digest
 from airpatch.report.byte_shares import share_out
 from airpatch.report.forecast import BlobCost, FileCost

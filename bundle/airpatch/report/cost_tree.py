@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.report.cost_shares import CostShare, ShareKind

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName

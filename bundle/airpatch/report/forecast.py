@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from itertools import accumulate
 
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
-from airpatch.dataclasses import dataclass
 from airpatch.delta.cost import PartCost, part_costs
 from airpatch.delta.tar_members import TarMember, members
 from airpatch.execution import Execution

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 
 from airpatch import limits
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BlobReader, Content
-from airpatch.dataclasses import dataclass
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError

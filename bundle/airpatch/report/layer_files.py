@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 
 import xxhash
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
-from airpatch.dataclasses import dataclass, field
 from airpatch.delta.columns import weigh
 from airpatch.delta.tar_members import BLOCK, TarMember, members
 from airpatch.errors import FormatError, SourceError

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.dataclasses import dataclass
 from airpatch.errors import located
 from airpatch.format.index import Index, Step
 from airpatch.layers.recipe import Recipe, Whole, method_name, read_header

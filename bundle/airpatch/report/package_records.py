@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from email.parser import HeaderParser
 from posixpath import normpath
 
-from airpatch.dataclasses import dataclass
 from airpatch.report.package import Package
 from airpatch.report.rpm_database import rpm_packages
 

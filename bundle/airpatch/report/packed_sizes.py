@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
-from airpatch.dataclasses import dataclass
 from airpatch.execution import Execution
 from airpatch.format import layout
 from airpatch.format.index_encoding import emit_index

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import ChainedContent, Content
-from airpatch.dataclasses import dataclass
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import AirpatchError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest

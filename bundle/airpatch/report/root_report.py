@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError
 from airpatch.format.receipts import Receipt
 from airpatch.model.digest import Digest

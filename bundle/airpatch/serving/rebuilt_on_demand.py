@@ -6,10 +6,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BlobReader, Content, require
-from airpatch.dataclasses import dataclass
 from airpatch.errors import SourceError
 from airpatch.execution import Execution
 from airpatch.layers.rebuilt_content import RebuiltContent

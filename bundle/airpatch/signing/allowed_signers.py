@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import FormatError
 from airpatch.signing.file_sizes import MAX_ALLOWED_SIGNERS
 from airpatch.signing.public_keys import KEY_TYPES, PublicKey, parse_line

@@ -6,7 +6,8 @@ may do, and says nothing about signatures.
 
 from __future__ import annotations
 
-from airpatch.dataclasses import dataclass
+from dataclasses import dataclass
+
 from airpatch.errors import FormatError, TrustError
 from airpatch.signing.public_keys import KEY_TYPES, PublicKey, read_fields
 from airpatch.signing.wire import WireReader, string

@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError, TrustError
 from airpatch.signing import certificates, sshsig
 from airpatch.signing.allowed_signers import AllowedSigner, matches

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, TrustError
 from airpatch.signing.wire import WireReader
 

@@ -6,8 +6,8 @@ Both are what `ssh-keygen -Y verify -r FILE` takes, and the binary form is what 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, field
 
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import FormatError
 from airpatch.signing.certificates import Certificate
 from airpatch.signing.file_sizes import MAX_REVOKED

@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from dataclasses import dataclass
 from functools import lru_cache
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 from airpatch.signing import MAX_SIGNATURE
 from airpatch.signing.wire import WireReader, string

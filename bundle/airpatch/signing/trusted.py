@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airpatch.dataclasses import dataclass
+from dataclasses import dataclass
+
 from airpatch.errors import FormatError, TrustError
 from airpatch.signing import allowed_signers, revocation
 from airpatch.signing.bundle_signatures import MAX_SIGNATURES, NAMESPACE

@@ -8,10 +8,9 @@ still share what they shared.
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 
 import cython
-
-from airpatch.dataclasses import dataclass
 
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
 _MOST = cython.declare(cython.ulonglong, (1 << 32) - 1)  # bytes that one feature can stand for

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from airpatch.blobs.content import BlobReader, Content
-from airpatch.dataclasses import dataclass
 from airpatch.errors import SourceError
 from airpatch.execution import Cancellation
 from airpatch.model.digest import Digest

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 
 MAX_DATABASE = 1 << 30

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.tree import Tree
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, SourceError
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName

@@ -12,11 +12,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from airpatch import limits
 from airpatch.blobs.content import BlobReader, pieces, require
-from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError, FormatError, SourceError
 from airpatch.layers.compression import Compression, compression
 from airpatch.model.digest import Digest

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from airpatch import limits
 from airpatch.blobs.content import BlobReader
 from airpatch.blobs.tree import Entry
-from airpatch.dataclasses import replace
 from airpatch.errors import SourceError
 from airpatch.format.layout import image_signature_folder
 from airpatch.format.release_part import MAX_IMAGE_SIGNATURE

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch import limits
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, SourceError, UsageError, unreadable
 from airpatch.linux import read_start
 from airpatch.model.digest import Digest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 from airpatch import limits
 from airpatch.archive.open_bundles import is_bundle
 from airpatch.blobs.tree import Entry, Tree
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import SourceError
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airpatch.blobs.content import Content, check_digest
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import AirpatchError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest

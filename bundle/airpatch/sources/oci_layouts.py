@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import partial
 
 from airpatch import limits
 from airpatch.blobs.tree import Tree
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, SourceError
 from airpatch.linux import real_path
 from airpatch.model.digest import Digest

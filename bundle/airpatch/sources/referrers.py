@@ -14,8 +14,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
-from airpatch.dataclasses import dataclass, replace
 from airpatch.errors import AirpatchError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_INDEX, Descriptor, Manifest, parse_document, parse_manifest

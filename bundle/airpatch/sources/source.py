@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from airpatch.blobs.content import Content
-from airpatch.dataclasses import dataclass
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest

@@ -17,13 +17,13 @@ import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch import limits
 from airpatch.blobs.content import BlobReader, FileBlob, pieces
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.blobs.tree import Entry
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, SourceError
 from airpatch.execution import NewFile
 from airpatch.format import zstd

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from airpatch.blobs.content import BytesContent, ChainedContent, Content, check_digest, pieces
-from airpatch.dataclasses import dataclass, replace
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.log import logger

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError
 from airpatch.format import canonical, magics
 from airpatch.format.fields import bytes_, fields, integer, list_, rows

@@ -12,13 +12,13 @@ import socket
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from airpatch.blobs.content import BlobReader
-from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError, SourceError, TargetError, UsageError
 from airpatch.extras import require_extra
 from airpatch.linux import is_folder

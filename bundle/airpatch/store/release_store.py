@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from airpatch import limits
 from airpatch.blobs.content import BlobReader, require
 from airpatch.blobs.output import require_reachable, write_error
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.extras import require_extra
 from airpatch.format import canonical

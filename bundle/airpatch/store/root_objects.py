@@ -7,12 +7,12 @@ a registry does not see them, and nothing else needs them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from airpatch import limits
 from airpatch.blobs.content import BlobReader
 from airpatch.blobs.tree import Tree
-from airpatch.dataclasses import replace
 from airpatch.errors import FormatError, SourceError, UsageError
 from airpatch.format import registry
 from airpatch.format.layout import HOME, KEPT

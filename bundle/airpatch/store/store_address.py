@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import UsageError
 from airpatch.format.registry import STORAGE
 from airpatch.linux import is_file, is_folder

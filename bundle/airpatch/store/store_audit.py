@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from airpatch.blobs.content import check_blob
-from airpatch.dataclasses import dataclass
 from airpatch.errors import AirpatchError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import UsageError
 from airpatch.store.layer_records import LayerRecords
 from airpatch.store.object_names import BLOBS, blob_name, blob_of, release_name

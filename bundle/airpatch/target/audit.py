@@ -10,7 +10,8 @@ interrupted apply. A concurrent apply or push can show up as any of these.
 
 from __future__ import annotations
 
-from airpatch.dataclasses import dataclass
+from dataclasses import dataclass
+
 from airpatch.execution import Execution
 from airpatch.target.audit_blobs import AuditedBlobs
 from airpatch.target.audit_releases import AuditedReleases

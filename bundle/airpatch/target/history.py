@@ -8,9 +8,9 @@ one encoding of each event. What follows the last newline is a line that a crash
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from enum import StrEnum
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.model.digest import Digest
 from airpatch.model.printable import is_printable, printable

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import BundleStream
-from airpatch.dataclasses import dataclass
 from airpatch.errors import BaseMismatch
 from airpatch.execution import Execution
 from airpatch.format import layout, registry

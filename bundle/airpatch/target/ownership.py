@@ -12,8 +12,8 @@ import os
 import stat
 import struct
 from contextlib import suppress
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.extended_attributes import attribute, attribute_names, set_attribute
 
 FILE_MODE, FOLDER_MODE, LOCK_MODE = 0o644, 0o755, 0o600

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
-from airpatch.dataclasses import dataclass, replace
 from airpatch.format import layout, registry
 from airpatch.format.layout import HOME, RELEASES
 from airpatch.format.receipts import Receipt

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.errors import TargetError
 from airpatch.format import registry
 from airpatch.format.registry import Link, Stage

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airpatch.dataclasses import dataclass
+from dataclasses import dataclass
+
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from airpatch import limits
 from airpatch.blobs.content import FileBlob, missing
 from airpatch.blobs.output import write_error
 from airpatch.blobs.receiver import Discard, Receiver
-from airpatch.dataclasses import replace
 from airpatch.errors import TargetError
 from airpatch.execution import Execution
 from airpatch.format import registry

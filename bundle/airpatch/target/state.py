@@ -18,10 +18,10 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 
 from airpatch import limits
 from airpatch.blobs.output import write_error
-from airpatch.dataclasses import dataclass, replace
 from airpatch.errors import FormatError, TargetError, UsageError, located
 from airpatch.format.layout import HOME, RELEASES
 from airpatch.format.receipts import Receipt, emit_receipt, parse_receipt

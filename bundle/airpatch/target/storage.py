@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 
-from airpatch.dataclasses import dataclass, field
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError
 from airpatch.format import registry
 from airpatch.format.registry import Link

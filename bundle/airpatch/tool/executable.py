@@ -9,10 +9,10 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.blobs.output import output_file
-from airpatch.dataclasses import dataclass
 from airpatch.errors import IntegrityError, UsageError
 from airpatch.format.index import Index
 from airpatch.linux import is_file

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import xxhash
 
-from airpatch.dataclasses import dataclass, field
 from airpatch.delta.tar_members import TarMember, members
 from airpatch.sketches.bare_names import bare
 from airpatch.views import framings

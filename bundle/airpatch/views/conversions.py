@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.views import framings
 from airpatch.views.class_files import MAX_CLASS, class_size, labelled, numbered
 from airpatch.views.jimage_index import MAX_INDEX, hashed, index_size, listed

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.deflate.decompressor import RAW as DEFLATE
 from airpatch.deflate.decompressor import PiecewiseDecompressor, adler32, crc32, decompressor
 from airpatch.encoders.libbrotli import BrotliDecompressor

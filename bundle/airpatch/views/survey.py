@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 
 import xxhash
 
-from airpatch.dataclasses import dataclass, field
 from airpatch.deflate.decompressor import DecompressionError
 from airpatch.delta import elf
 from airpatch.errors import FormatError

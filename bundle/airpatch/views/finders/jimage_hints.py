@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import struct
 from contextlib import suppress
+from dataclasses import replace
 
-from airpatch.dataclasses import replace
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.finders import class_hints

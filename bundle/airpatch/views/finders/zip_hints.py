@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from airpatch.dataclasses import dataclass
 from airpatch.views import framings
 from airpatch.views.finders.hint import Hint, without_overlaps
 
