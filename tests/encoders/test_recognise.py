@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from airpatch.encoders.recognise import recognise
 from airpatch.errors import FormatError
 from fixtures.encoders.inputs import inputs
+from tests.delta.support import noise
 from tests.encoders.support import COMPILED, FIXTURES, NAMES, SAME_ZLIB, deflate, quick_and_slow, repetitive
 
 needs_speed = pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
@@ -64,6 +65,13 @@ def test_first_block_of_any_uncompressed(name: str, data: bytes) -> None:
 @given(st.sampled_from(NAMES), repetitive(), st.integers(0, 1 << 16))
 def test_first_bytes_do_not_rule_out_their_encoder(name: str, data: bytes, at: int) -> None:
     content = inputs()["tar"][at : at + (12 << 10)] + data
+    assert recognise(HEADER + deflate(name, content), [name]) == [name]
+
+
+@needs_speed
+@pytest.mark.parametrize("name", quick_and_slow(NAMES))
+def test_a_beginning_that_does_not_compress_rules_out_no_encoder(name: str) -> None:
+    content = noise(9 << 10, 1) + inputs()["tar"][: 60 << 10]
     assert recognise(HEADER + deflate(name, content), [name]) == [name]
 
 

@@ -210,7 +210,7 @@ class Planner:
             covers: list[Cover] = []
             self._align(target, tile.start, tile.end, windows, 0, covers)
             return Unit(tile.start, tile.end, covers)
-        apart = [] if program is None else program.debugging
+        apart = [] if program is None else program.tables
         return self._unit(target, tile, self._like_old(target, tile, tile.member, old, matches, apart), program)
 
     def _like_old(

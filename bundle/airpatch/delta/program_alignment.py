@@ -19,7 +19,8 @@ from airpatch.delta.programs import Cover, Program, ProgramSection
 from airpatch.delta.references import LABEL, Memory
 
 _PIECE = 1 << 24  # bytes of a section that are aligned at once
-_WINDOW = 1 << 25  # bytes of the old one that they are aligned with, at most
+_WINDOW = 1 << 25  # bytes of the old one that they are aligned with
+_WHOLE = _WINDOW + _WINDOW // 4  # bytes of an old one that is aligned with as a whole, which takes one index
 _MIN_COVER = 16
 
 
@@ -81,14 +82,18 @@ class _Labels:
                 yield low, position + low - at, high - low
 
     def _part(self, part: ProgramSection) -> Iterator[Cover]:
+        indexed = -1
         for start in range(0, part.target_size, _PIECE):
             size = min(_PIECE, part.target_size - start)
             guess = part.source_size * start // part.target_size
-            low = max(min(guess - (_WINDOW - size) // 2, part.source_size - _WINDOW), 0)
-            window = min(_WINDOW, part.source_size - low)
-            old = self._labelled(part, low, window, False)
+            low, window = 0, part.source_size
+            if window > _WHOLE:
+                low = max(min(guess - (_WINDOW - size) // 2, part.source_size - _WINDOW), 0)
+                window = min(_WINDOW, part.source_size - low)
+            if low != indexed:
+                aligner = Aligner(memoryview(self._labelled(part, low, window, False)), self._tries)
+                indexed = low
             new = self._labelled(part, start, size, True)
-            aligner = Aligner(memoryview(old), self._tries)
             triples = aligner.align(new, 0, size, guess - low)
             for at, where, length in zip(triples[::3], triples[1::3], triples[2::3], strict=True):
                 if length >= _MIN_COVER:

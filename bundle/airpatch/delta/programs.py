@@ -76,10 +76,13 @@ class Program:
     modes: tuple[int | None, ...]
 
     @property
-    def debugging(self) -> list[tuple[int, int]]:
-        """Begin and end in the target of what is not worth aligning before its references are known, ascending."""
+    def tables(self) -> list[tuple[int, int]]:
+        """Begin and end in the target of the parts, ascending, that hold little but references: they are not worth
+        aligning before it is known where these went."""
         parts = sorted(self.parts, key=lambda part: part.target)
-        return [(part.target, part.target + part.target_size) for part in parts if part.mode in (DEBUG, UNALIGNED)]
+        return [
+            (part.target, part.target + part.target_size) for part in parts if part.mode not in (CODE_X86, CODE_AARCH64)
+        ]
 
     def mode(self, position: int) -> int | None:
         """Return the mode of references at the source position, None if it is not known."""

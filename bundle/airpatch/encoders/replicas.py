@@ -95,7 +95,8 @@ class EncoderReplica:
     beginning: int = 1 << 18
     """Steps in the time that a stream takes to begin and to end, with tables of several hundred KiB."""
     decides_nearby: bool = False
-    """Whether no token depends on more than `NEARBY` bytes behind it."""
+    """Whether no token depends on more than `NEARBY` bytes behind it. At Go's level 1, all matches depend on how
+    many a block has."""
     weight: int = 1
     """Steps that one of its search counts as: the search of zlib takes as many more of them for real content."""
 
@@ -204,7 +205,7 @@ def other_names() -> tuple[str, ...]:
 
 def _go(level: int) -> EncoderReplica:
     if level == 1:
-        return EncoderReplica(lambda _: GoFastDeflater(), piece_rule(go_fast.BLOCK), decides_nearby=True)
+        return EncoderReplica(lambda _: GoFastDeflater(), piece_rule(go_fast.BLOCK))
     return EncoderReplica(
         lambda _: GoDeflater(level),
         token_rule(go_match.BLOCK_TOKENS),
