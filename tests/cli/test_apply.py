@@ -36,6 +36,7 @@ def test_a_damaged_base_blob_leads_to_the_request_and_the_top_up(bundles: Path, 
     ended = airpatch("apply", patch, "--root", root, "--request", "request")
     assert ended.code == 5, ended.err
     assert "lacks 1 blob of " in ended.err
+    assert "it was made for r1. Have the sender make a top-up with diff --base request, and" in ended.err
     assert re.search(rf"^  \S+:r2( and \d+ more images?)?: {source} of ", ended.err, re.M)
     assert "(there, but damaged)" in ended.err
     assert re.search(r"request: request for \d+ blobs? of release r2", ended.err)

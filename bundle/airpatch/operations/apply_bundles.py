@@ -109,7 +109,7 @@ def apply(
     with ExitStack() as stack:
         opened = open_bundles(at_least_one(bundles, "apply"), execution.ask, hashed=not dry_run)
         readers = [stack.enter_context(closing(reader)) for reader in opened]
-        work = preview if dry_run else partial(install, on_known=on_known)
+        work = preview if dry_run else partial(install, on_known=on_known, request=request)
         try:
             applied = work(
                 readers,

@@ -34,7 +34,6 @@ from airpatch.sources.foreign import explain_spec
 from airpatch.sources.gather import gather
 from airpatch.sources.kinds import is_other_source, whole_release
 from airpatch.sources.registry_roots import registry_content
-from airpatch.store.release_store import ReleaseStore
 from airpatch.store.store_address import is_store_address, parse_store_address
 from airpatch.target.root import open_root
 from airpatch.target.state import choose_product, current, products, receipts
@@ -254,6 +253,8 @@ def _from_source(name: str, pull: PullOptions | None = None) -> BaseState:
 
 def _from_store(name: str) -> BaseState:
     """Return the blobs of all releases in a store."""
+    from airpatch.store.release_store import ReleaseStore  # with `socket`, which most bases do not need
+
     store = ReleaseStore(parse_store_address(name))
     releases = [each.release for each in store.releases()]
     blobs = {blob.digest: blob for release in releases for blob in release.blobs}
