@@ -68,5 +68,21 @@ def test_sections_are_where_they_lie_in_a_view(old_style: bool) -> None:
         assert is_packed or data[info.offset : info.offset + info.size] == b"first " * 50
 
 
+@pytest.mark.parametrize("told", [0, 100, 1 << 20])
+def test_sections_follow_each_other_whatever_one_says_of_its_size(told: int) -> None:
+    content = struct.pack("<IIQQ", 1, 0, told, 1) + b"no stream"
+    names = [".debug_info", ".text", ".data", ".strtab"]
+    whole = bytearray(sections([Section(name, content, flags=0x800 * (name == ".debug_info")) for name in names]))
+    table = struct.unpack_from("<Q", whole, 40)[0]
+    for size in (len(content) + 1, 1 << 40):
+        struct.pack_into("<Q", whole, table + 64 + 32, size)
+        image = parse(memoryview(whole))
+        ends = [0]
+        for section in image.sections if image is not None else ():
+            assert ends[-1] <= section.offset
+            ends.append(section.offset + section.size)
+        assert ends[-1] <= len(whole)
+
+
 def test_other_files_are_none() -> None:
     assert parse(memoryview(b"")) is parse(memoryview(b"\x7fELF\x01\x01" + bytes(100))) is None

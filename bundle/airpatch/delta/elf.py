@@ -121,7 +121,8 @@ def _sections(data: memoryview, table: int, count: int, names: int) -> list[Sect
 
 
 def _places(data: memoryview, rows: Sequence[tuple[int, ...]]) -> tuple[dict[int, tuple[int, int]], set[int]]:
-    """Return offset and size of the content of each section that lies in `data`, and which of them are packed.
+    """Return offset and size of the content of each section that lies in `data`, behind those before it, and which of
+    them are packed.
 
     In a view (spec/VIEWS.md) a compressed section is expanded behind its header, which says how large it is; what
     follows lies as much farther.
@@ -129,6 +130,7 @@ def _places(data: memoryview, rows: Sequence[tuple[int, ...]]) -> tuple[dict[int
     places: dict[int, tuple[int, int]] = {}
     packed: set[int] = set()
     moved = 0
+    end = 0  # of the section before
     for i in sorted(range(len(rows)), key=lambda number: rows[number][4]):
         _, kind, flags, _, offset, size, *_ = rows[i]
         if kind in (0, _SHT_NOBITS):
@@ -147,8 +149,9 @@ def _places(data: memoryview, rows: Sequence[tuple[int, ...]]) -> tuple[dict[int
             else:
                 moved += header + expanded - size
                 offset, size = offset + header, expanded
-        if offset + size <= len(data):
+        if end <= offset and offset + size <= len(data):
             places[i] = offset, size
+            end = offset + size
     return places, packed
 
 
