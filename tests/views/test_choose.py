@@ -164,7 +164,7 @@ def test_sections_of_a_compiled_program(tmp_path: Path) -> None:
     assert opened(views(built[1], built[0])) >= 2
 
 
-def _program(grown: int, more: bytes = b"") -> bytes:
+def _program(grown: int, more: bytes = b"", *, old_style: bool = False) -> bytes:
     """A program of functions, and its debugging information, compressed: what changes in that are numbers alone.
 
     `more` are held by another section.
@@ -176,14 +176,22 @@ def _program(grown: int, more: bytes = b"") -> bytes:
     )
     table = abbreviations([(3, 8), (0x11, 1), (0x12, 1)])
     parts = [Section(".text", code, flags=6)]
-    for name, content in ((".debug_abbrev", table), (".debug_info", unit(entries)), (".debug_more", more)):
-        head = struct.pack("<IIQQ", 1, 0, len(content), 1)
-        parts.append(Section(name, head + zlib.compress(content, 6), flags=0x800))
+    contents = {".debug_abbrev": table, ".debug_info": unit(entries)} | ({".debug_more": more} if more else {})
+    for name, content in contents.items():
+        packed = zlib.compress(content, 6)
+        if old_style:
+            parts.append(Section(name.replace(".", ".z"), b"ZLIB" + struct.pack(">Q", len(content)) + packed, flags=0))
+        else:
+            parts.append(Section(name, struct.pack("<IIQQ", 1, 0, len(content), 1) + packed, flags=0x800))
     return sections(parts)
 
 
-def test_a_program_is_compared_with_its_expanded_sections() -> None:
-    old, new = (tar({"a": noise(500, 1), "server": _program(grown), "z": b""}) for grown in (0, 1))
+@pytest.mark.parametrize("styles", [(False, False), (True, True), (True, False)])
+def test_a_program_is_compared_with_its_expanded_sections(styles: tuple[bool, bool]) -> None:
+    old, new = (
+        tar({"a": noise(500, 1), "server": _program(grown, old_style=old_style), "z": b""})
+        for grown, old_style in enumerate(styles)
+    )
     found = views(new, old)
     assert opened(found) == 2  # with the abbreviations, which did not change
     assert [member.path for member in found.target_members] == [b"a", b"server", b"z"]
