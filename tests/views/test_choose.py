@@ -164,8 +164,11 @@ def test_sections_of_a_compiled_program(tmp_path: Path) -> None:
     assert opened(views(built[1], built[0])) >= 2
 
 
-def _program(grown: int) -> bytes:
-    """A program of functions, and its debugging information, compressed: what changes in that are numbers alone."""
+def _program(grown: int, more: bytes = b"") -> bytes:
+    """A program of functions, and its debugging information, compressed: what changes in that are numbers alone.
+
+    `more` are held by another section.
+    """
     starts = [128 + 96 * number + 16 * (number * grown // 20) for number in range(201)]
     code = b"".join(noise(96, i).ljust(stop - start, b"\x90") for i, (start, stop) in enumerate(pairwise(starts)))
     entries = b"".join(
@@ -173,7 +176,7 @@ def _program(grown: int) -> bytes:
     )
     table = abbreviations([(3, 8), (0x11, 1), (0x12, 1)])
     parts = [Section(".text", code, flags=6)]
-    for name, content in ((".debug_abbrev", table), (".debug_info", unit(entries))):
+    for name, content in ((".debug_abbrev", table), (".debug_info", unit(entries)), (".debug_more", more)):
         head = struct.pack("<IIQQ", 1, 0, len(content), 1)
         parts.append(Section(name, head + zlib.compress(content, 6), flags=0x800))
     return sections(parts)
@@ -186,6 +189,14 @@ def test_a_program_is_compared_with_its_expanded_sections() -> None:
     assert [member.path for member in found.target_members] == [b"a", b"server", b"z"]
     server = found.target_members[1]
     assert server.content + server.size <= server.end <= server.content + server.size + 1024
+    assert difference(new, old) < 700
+
+
+def test_streams_within_sections_are_a_part_of_their_program() -> None:
+    old, new = (tar({"server": _program(grown, gz(text(9000, 1) + bytes(grown))), "z": b""}) for grown in (0, 1))
+    found = views(new, old)
+    assert opened(found) == 4
+    assert [member.path for member in found.target_members] == [b"server", b"z"]
     assert difference(new, old) < 700
 
 

@@ -144,7 +144,7 @@ def _places(data: memoryview, rows: Sequence[tuple[int, ...]]) -> tuple[dict[int
             header, expanded = _OLD_COMPRESSION.size, _OLD_COMPRESSION.unpack_from(head)[1]
         if expanded >= 0:
             header += _ZLIB_HEADER
-            if _is_zlib(data[offset + header - _ZLIB_HEADER : min(offset + size, offset + _LOOKED_AT)]):
+            if _is_zlib(data[offset + header - _ZLIB_HEADER : offset + size]):
                 packed.add(i)
             else:
                 moved += header + expanded - size
@@ -156,9 +156,10 @@ def _places(data: memoryview, rows: Sequence[tuple[int, ...]]) -> tuple[dict[int
 
 
 def _is_zlib(data: memoryview) -> bool:
-    """Return whether that may be the beginning of a zlib stream (RFC 1950)."""
+    """Return whether that may be a zlib stream (RFC 1950): of a long one it is enough that it begins like one."""
+    stream = zlib.decompressobj()
     try:
-        zlib.decompressobj().decompress(data, _LOOKED_AT)
+        content = stream.decompress(data[:_LOOKED_AT], _LOOKED_AT)
     except zlib.error:
         return False
-    return True
+    return stream.eof or len(content) == _LOOKED_AT or len(data) > _LOOKED_AT
