@@ -89,6 +89,8 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
 def _interrupted(error: KeyboardInterrupt | Terminated, console: Console) -> int:
     """Report that a signal ended the work, and return the exit code."""
     is_terminated = isinstance(error, Terminated)
+    if not is_terminated:
+        console.end_line()
     console.note(f"{'terminated' if is_terminated else 'interrupted'}; nothing is half-done")
     return _signalled(error)
 
