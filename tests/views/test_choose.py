@@ -215,6 +215,13 @@ def test_a_counterpart_is_expanded_though_the_target_has_it_elsewhere() -> None:
     assert difference(new, old) < 400
 
 
+def test_sections_on_top_of_each_other_are_expanded_once() -> None:
+    old, new = bytearray(_program(0, text(900, 1))), _program(1, text(900, 2))
+    table = struct.unpack_from("<Q", old, 40)[0]
+    old[table + 64 * 3 + 24 : table + 64 * 3 + 40] = old[table + 64 * 4 + 24 : table + 64 * 4 + 40]
+    assert difference(tar({"server": new}), tar({"server": bytes(old)})) > 0
+
+
 def test_a_blob_that_is_no_tar_is_a_file_itself() -> None:
     assert opened(views(archive(NEW), archive(OLD))) == 1
 
