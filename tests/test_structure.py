@@ -101,7 +101,6 @@ TESTED_TOGETHER = {
             "operations/push_images.py",
             "operations/send_bundle.py",
             "operations/serve_images.py",
-            "operations/split_file.py",
             "operations/verify_content.py",
             "report/layer_encodings.py",
             "report/layer_patches.py",

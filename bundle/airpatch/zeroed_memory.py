@@ -40,4 +40,4 @@ def zeroed_words(count: int) -> array[int] | memoryview:
     """Return `count` words of 32 bits, all 0; many lie in huge pages, as a table by hashes is used all over."""
     if 4 * count < _HUGE_PAGE:
         return array("I", [0]) * count
-    return memoryview(lazy_zeros(4 * count)).cast("I")
+    return ZeroedTables(4 * count).take(4 * count).cast("I")

@@ -76,6 +76,11 @@ class Console:
         if not self.quiet:
             try_to_write([f"airpatch: {text}"], sys.stderr)
 
+    def end_line(self) -> None:
+        """Begin a new line on a terminal, which has written ^C into the one that the person sees."""
+        if not self.quiet and sys.stderr.isatty():
+            try_to_write([""], sys.stderr)
+
     def report(self, result: Result) -> None:
         """Print a result and its remarks. Raises BrokenPipeError, or TargetError."""
         for note in result.notes:

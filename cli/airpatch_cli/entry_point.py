@@ -16,6 +16,7 @@ def main() -> int:
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.disable()  # loading modules makes no garbage; `airpatch_cli.run` enables it
     from airpatch_cli.main import main as run
 
     code = run()

@@ -33,7 +33,7 @@ _NO_MEMORY = "there is not enough memory: allow the process more of it (ulimit -
 _OUT_OF_MEMORY = ("not enough memory", "can't start new thread")
 """What zstd and Python's threads say, whose errors have no class of their own for it."""
 _COLLECT_AFTER = 20_000
-"""New containers between two collections of cyclic garbage. By default 700, and loading modules makes no garbage."""
+"""New containers between two collections of cyclic garbage. By default 700, and some modules are loaded late."""
 
 
 def refuse(error: AirpatchError, words: Sequence[str]) -> int:
@@ -52,6 +52,8 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
             raise_limit(name, value)
         _require_output(args, closed)
         module = importlib.import_module(f"airpatch_cli.commands.{args.command.replace('-', '_')}")
+        gc.freeze()  # what is loaded by now
+        gc.enable()
         with _decisions_shown(args.verbose):
             result = module.run(args, console)
     except AirpatchError as error:
@@ -87,6 +89,8 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
 def _interrupted(error: KeyboardInterrupt | Terminated, console: Console) -> int:
     """Report that a signal ended the work, and return the exit code."""
     is_terminated = isinstance(error, Terminated)
+    if not is_terminated:
+        console.end_line()
     console.note(f"{'terminated' if is_terminated else 'interrupted'}; nothing is half-done")
     return _signalled(error)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 ADDRESS, END, SPAN, UNIT = range(6, 10)
 """What a field is, if it is not one that counts from the base of a section: 0 to 5."""
 MAX_UNITS = 65536
+MAX_ENTRY = 4096
 _FIRST = {1: 12, 3: 12, 4: 20, 5: 20, 2: 24, 6: 24}  # where the entries of a unit of this kind begin, in version 5
 _BLOCKS = {0x0A: 1, 0x03: 2, 0x04: 4, 0x09: 0, 0x18: 0}  # how many bytes tell the size, 0 for a LEB128 number
 _LEB128 = {0x0D, 0x0F, 0x15, 0x1A, 0x1B, 0x22, 0x23, 0x1F01, 0x1F02}
@@ -89,29 +90,34 @@ class _Abbreviations:
         return table
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    """The lowest 56 bits of a LEB128 number, and where it ends."""
+def _number(data: bytes, at: int, stop: int) -> tuple[int, int]:
+    """The lowest 56 bits of a LEB128 number, and where it ends; LookupError if that is not before `stop` or there."""
     end = at + 1
-    while data[end - 1] & 0x80:
+    while data[end - 1] & 0x80 and end <= stop:
         end += 1
+    if end > stop:
+        raise LookupError("a number that is too long")
     return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(data[at : min(end, at + 8)])), end
 
 
 def _fields(unit: bytes, at: int, table: _Table) -> Iterator[Field]:
     """The fields of a unit whose entries begin there; raises LookupError or ValueError where these break off."""
     while at < len(unit):
-        number, at = _number(unit, at)
+        stop = min(at + MAX_ENTRY, len(unit))
+        number, at = _number(unit, at, stop)
         address = 0
         for form, meaning in table[number - 1] if number else ():
             size = _SIZES.get(form, 0)
             if form in _BLOCKS:
                 width = _BLOCKS[form]
-                size, at = (int.from_bytes(unit[at : at + width], "little"), at + width) if width else _number(unit, at)
+                size, at = (
+                    (int.from_bytes(unit[at : at + width], "little"), at + width) if width else _number(unit, at, stop)
+                )
             elif form == _STRING:
-                size = unit.index(0, at) + 1 - at
+                size = unit.index(0, at, stop) + 1 - at
             elif form in _LEB128:
-                size = _number(unit, at)[1] - at
-            if at + size > len(unit):
+                size = _number(unit, at, stop)[1] - at
+            if at + size > stop:
                 raise LookupError("an attribute that passes the end")
             if form in _BLOCKS:
                 if size >= 9 and unit[at] == 3:

@@ -157,16 +157,16 @@ class _Delta:
         return [tuple(control.number(MAX_ADDRESS) for _ in range(width)) for _ in range(control.number(most))]
 
     def _debug_info(self, control: Cursor, bases: list[tuple[int, ...]]) -> DebugInfo:
-        info, abbreviations = self._part(control, 2**31), self._part(control, 2**22)
+        info, abbreviations = self._part(control, 2**31, 1), self._part(control, 2**22, 16)
         numbers = [control.number(len(bases)) for _ in range(6)]
         require(numbers[0], "debugging information without a base")
         return DebugInfo(info, abbreviations, {place: bases[one - 1] for place, one in enumerate(numbers) if one})
 
-    def _part(self, control: Cursor, most: int) -> bytes:
-        """A part of debugging information."""
+    def _part(self, control: Cursor, most: int, counted: int) -> bytes:
+        """A part of debugging information, each byte of which is counted so many times."""
         source, at = self._source_at(control.number(MAX_ADDRESS))
         length = control.number(most)
-        self.debugging -= length
+        self.debugging -= counted * length
         require(at + length <= len(source), "debugging information outside of its source")
         require(self.debugging >= 0, "too much debugging information")
         return source[at : at + length]

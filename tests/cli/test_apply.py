@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from airpatch import BundleFile, Digest
+from airpatch.blobs.room import Room
+from airpatch.destinations import restorer
 from tests.cli.support import IMAGES, airpatch
 
 
@@ -36,6 +38,7 @@ def test_a_damaged_base_blob_leads_to_the_request_and_the_top_up(bundles: Path, 
     ended = airpatch("apply", patch, "--root", root, "--request", "request")
     assert ended.code == 5, ended.err
     assert "lacks 1 blob of " in ended.err
+    assert "it was made for r1. Have the sender make a top-up with diff --base request, and" in ended.err
     assert re.search(rf"^  \S+:r2( and \d+ more images?)?: {source} of ", ended.err, re.M)
     assert "(there, but damaged)" in ended.err
     assert re.search(r"request: request for \d+ blobs? of release r2", ended.err)
@@ -50,6 +53,20 @@ def test_missing_blobs_are_told_by_image_in_a_dry_run_too(bundles: Path, root: P
     assert ended.code == 5
     assert re.search(rf"^  missing: \S+:r2( and \d+ more images?)?: {source} of ", ended.out, re.M)
     assert "bytes" not in ended.out
+
+
+@pytest.mark.parametrize("form", ["dir", "oci"])
+def test_images_for_which_there_is_no_room_are_refused_before_the_work(
+    form: str, bundles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("apply", bundles / "r1.tar.zst", "--root", "new", "--restore", "images", "--as", form)
+    with monkeypatch.context() as patched:
+        patched.setattr(restorer, "room_at", lambda _: Room(1_000_000, None))
+        outcome = airpatch(*words)
+    assert outcome.code == 8
+    assert re.search(r"images: [\d,]+ bytes are needed for the images and 1,000,000 are free", outcome.err)
+    assert list(tmp_path.iterdir()) == []
+    assert airpatch(*words).code == 0
 
 
 @pytest.mark.parametrize("option", ["--restore", "--files"])

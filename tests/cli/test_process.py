@@ -83,6 +83,22 @@ def test_an_error_that_a_signal_led_to(
     assert (done.code, done.err) == (code, f"airpatch: {said}; nothing is half-done\n")
 
 
+def test_at_a_terminal_what_ended_by_ctrl_c_is_told_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_args: object, _console: object) -> None:
+        raise KeyboardInterrupt
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(history, "run", run)
+    said = "\nairpatch: interrupted; nothing is half-done\n"
+    for words, expected in ((["history", "root"], said), (["history", "root", "-q"], "")):
+        with contextlib.redirect_stderr(Terminal()) as terminal:
+            assert main(words) == 130
+        assert terminal.getvalue() == expected
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_signal_during_create_to_a_pipe(number: signal.Signals) -> None:
     with start("create", IMAGES / "r1", "-o", "-") as process:

@@ -169,9 +169,26 @@ def test_no_more_units_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_blocks_without_an_entry_that_begins_in_them(sections: int) -> None:
     table = abbreviations([(3, 4), (0x11, 1)])
     whole = b"".join(
-        unit(entry(1, (5000).to_bytes(4, "little") + bytes(5000), address(START + i))) for i in range(sections + 1)
+        unit(entry(1, (4000).to_bytes(4, "little") + bytes(4000), address(START + i))) for i in range(sections + 1)
     )
     moved = run(predictor(whole, table), whole, 0, len(whole))
     assert moved[-8:] == address(MOVED + sections)
     for start in range(0, len(whole) - 8, 777):
         assert run(predictor(whole, table), whole, start, len(whole))[-8:] == moved[-8:]
+
+
+@pytest.mark.parametrize("size", [debug_info.MAX_ENTRY, debug_info.MAX_ENTRY + 1])
+@pytest.mark.parametrize("form", [0x08, 0x09, 0x0F, None])
+def test_an_entry_that_is_too_long_ends_its_unit(size: int, form: int | None) -> None:
+    """Be it for a string, a block, a number, or the number that it begins with."""
+    table = abbreviations([(3, form or 1)], [(0x11, 1)])
+    long = b"\x80" * (size - 1) + b"\0"
+    if form is not None:
+        long = entry(1, number(size - 3) + bytes(size - 3) if form == 0x09 else long[1:])
+    short = entry(2, address(START))
+    assert len(long) == size
+    info = unit(long + short) + unit(short)
+    moved = run(predictor(info, table), info, 0, len(info))
+    assert moved[-8:] == address(MOVED)
+    end = len(unit(long + short))
+    assert (moved[end - 8 : end] == address(MOVED)) is (size == debug_info.MAX_ENTRY)

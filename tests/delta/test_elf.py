@@ -68,5 +68,34 @@ def test_sections_are_where_they_lie_in_a_view(old_style: bool) -> None:
         assert is_packed or data[info.offset : info.offset + info.size] == b"first " * 50
 
 
+@pytest.mark.parametrize("told", [0, 100, 1 << 20])
+def test_sections_follow_each_other_whatever_one_says_of_its_size(told: int) -> None:
+    content = struct.pack("<IIQQ", 1, 0, told, 1) + b"no stream"
+    names = [".debug_info", ".text", ".data", ".strtab"]
+    whole = bytearray(sections([Section(name, content, flags=0x800 * (name == ".debug_info")) for name in names]))
+    table = struct.unpack_from("<Q", whole, 40)[0]
+    for size in (len(content) + 1, 1 << 40):
+        struct.pack_into("<Q", whole, table + 64 + 32, size)
+        image = parse(memoryview(whole))
+        ends = [0]
+        for section in image.sections if image is not None else ():
+            assert ends[-1] <= section.offset
+            ends.append(section.offset + section.size)
+        assert ends[-1] <= len(whole)
+
+
+def test_short_content_that_begins_like_a_stream_is_expanded() -> None:
+    """As .debug_aranges of one range does: 0x2C is the head of a block that is longer."""
+    held = struct.pack("<IHIBB4xQQ16x", 44, 2, 0, 8, 0, 0x401000, 0x1500)
+    packed = struct.pack("<IIQQ", 1, 0, len(held), 1) + zlib.compress(held)
+    whole = sections([Section(".debug_aranges", packed, flags=0x800), Section(".strtab", b"names", 3, 0)])
+    view = whole.replace(packed, packed[:26] + held)
+    for data, is_packed in ((whole, True), (view, False)):
+        image = parse(memoryview(data))
+        assert image is not None
+        assert [section.packed for section in image.sections[:2]] == [is_packed, False]
+        assert data[image.sections[1].offset :].startswith(b"names")
+
+
 def test_other_files_are_none() -> None:
     assert parse(memoryview(b"")) is parse(memoryview(b"\x7fELF\x01\x01" + bytes(100))) is None

@@ -17,7 +17,7 @@ from airpatch.format import inventories
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
 from airpatch.operations.restore_images import restore
-from airpatch.patches.bases import BaseState, open_base
+from airpatch.patches.bases import BaseState, installed_release, open_base
 from airpatch.patches.patch_plan import plan_patch
 from airpatch.sources.gather import gather
 from airpatch.target.root import Root
@@ -164,8 +164,10 @@ def test_what_is_no_base_at_all(place: Path, r2: Sample, kind: str) -> None:
         (path / "web:r1").mkdir(parents=True)
         (path / "web:r1/manifest.json").write_bytes(b"{}")
     before = snapshot(place)
-    with pytest.raises(UsageError, match="base"):
-        open_base(str(path), r2.release)
+    what = "base: is a folder, and no registry's root .* pack them first" if path.is_dir() else "base"
+    for call in (lambda: open_base(str(path), r2.release), lambda: installed_release(str(path))):
+        with pytest.raises(UsageError, match=what):
+            call()
     assert snapshot(place) == before
 
 

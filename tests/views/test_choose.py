@@ -164,8 +164,11 @@ def test_sections_of_a_compiled_program(tmp_path: Path) -> None:
     assert opened(views(built[1], built[0])) >= 2
 
 
-def _program(grown: int) -> bytes:
-    """A program of functions, and its debugging information, compressed: what changes in that are numbers alone."""
+def _program(grown: int, more: bytes = b"", *, old_style: bool = False) -> bytes:
+    """A program of functions, and its debugging information, compressed: what changes in that are numbers alone.
+
+    `more` are held by another section.
+    """
     starts = [128 + 96 * number + 16 * (number * grown // 20) for number in range(201)]
     code = b"".join(noise(96, i).ljust(stop - start, b"\x90") for i, (start, stop) in enumerate(pairwise(starts)))
     entries = b"".join(
@@ -173,14 +176,22 @@ def _program(grown: int) -> bytes:
     )
     table = abbreviations([(3, 8), (0x11, 1), (0x12, 1)])
     parts = [Section(".text", code, flags=6)]
-    for name, content in ((".debug_abbrev", table), (".debug_info", unit(entries))):
-        head = struct.pack("<IIQQ", 1, 0, len(content), 1)
-        parts.append(Section(name, head + zlib.compress(content, 6), flags=0x800))
+    contents = {".debug_abbrev": table, ".debug_info": unit(entries)} | ({".debug_more": more} if more else {})
+    for name, content in contents.items():
+        packed = zlib.compress(content, 6)
+        if old_style:
+            parts.append(Section(name.replace(".", ".z"), b"ZLIB" + struct.pack(">Q", len(content)) + packed, flags=0))
+        else:
+            parts.append(Section(name, struct.pack("<IIQQ", 1, 0, len(content), 1) + packed, flags=0x800))
     return sections(parts)
 
 
-def test_a_program_is_compared_with_its_expanded_sections() -> None:
-    old, new = (tar({"a": noise(500, 1), "server": _program(grown), "z": b""}) for grown in (0, 1))
+@pytest.mark.parametrize("styles", [(False, False), (True, True), (True, False)])
+def test_a_program_is_compared_with_its_expanded_sections(styles: tuple[bool, bool]) -> None:
+    old, new = (
+        tar({"a": noise(500, 1), "server": _program(grown, old_style=old_style), "z": b""})
+        for grown, old_style in enumerate(styles)
+    )
     found = views(new, old)
     assert opened(found) == 2  # with the abbreviations, which did not change
     assert [member.path for member in found.target_members] == [b"a", b"server", b"z"]
@@ -189,11 +200,26 @@ def test_a_program_is_compared_with_its_expanded_sections() -> None:
     assert difference(new, old) < 700
 
 
+def test_streams_within_sections_are_a_part_of_their_program() -> None:
+    old, new = (tar({"server": _program(grown, gz(text(9000, 1) + bytes(grown))), "z": b""}) for grown in (0, 1))
+    found = views(new, old)
+    assert opened(found) == 4
+    assert [member.path for member in found.target_members] == [b"server", b"z"]
+    assert difference(new, old) < 700
+
+
 def test_a_counterpart_is_expanded_though_the_target_has_it_elsewhere() -> None:
     whole = text(20_000, 1)
     old = tar({"a.jar": archive({"a": whole, "b": text(900, 2)}), "c.gz": gz(whole)})
     new = tar({"a.jar": archive({"a": whole + b"!", "b": whole}), "c.gz": gz(whole + b"!"), "d.gz": gz(whole)})
     assert difference(new, old) < 400
+
+
+def test_sections_on_top_of_each_other_are_expanded_once() -> None:
+    old, new = bytearray(_program(0, text(900, 1))), _program(1, text(900, 2))
+    table = struct.unpack_from("<Q", old, 40)[0]
+    old[table + 64 * 3 + 24 : table + 64 * 3 + 40] = old[table + 64 * 4 + 24 : table + 64 * 4 + 40]
+    assert difference(tar({"server": new}), tar({"server": bytes(old)})) > 0
 
 
 def test_a_blob_that_is_no_tar_is_a_file_itself() -> None:

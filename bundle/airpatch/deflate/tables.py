@@ -44,18 +44,15 @@ LENGTH_BASE = _bases(MIN_MATCH, LENGTH_EXTRA[:-1])  # of symbol 257 + index
 LENGTH_BASE.append(MAX_MATCH)  # symbol 285 stands outside the series
 DISTANCE_BASE = _bases(1, DISTANCE_EXTRA)
 
+
+def _symbols(extra: bytes) -> bytes:
+    """Return the symbols of all values in their order; each stands for as many as its `extra` bits tell apart."""
+    return b"".join(bytes([symbol]) * (1 << bits) for symbol, bits in enumerate(extra))
+
+
 # Symbol of each match length: LENGTH_SYMBOL[length] + 257, length 3..258; 0 below.
-LENGTH_SYMBOL = bytes([0] * MIN_MATCH) + bytes(
-    max(symbol for symbol in range(29) if LENGTH_BASE[symbol] <= length) for length in range(MIN_MATCH, MAX_MATCH + 1)
-)
-
-
-def _distance_symbols() -> bytes:
-    small = [max(s for s in range(DISTANCES) if DISTANCE_BASE[s] <= d) for d in range(1, 257)]
-    large = [max(s for s in range(DISTANCES) if DISTANCE_BASE[s] <= d) for d in range(1, WINDOW + 1, 128)]
-    return bytes(small + large)
-
+LENGTH_SYMBOL = bytes(MIN_MATCH) + _symbols(LENGTH_EXTRA[:-1])[:-1] + bytes([28])
 
 # Distance symbols change at multiples of 128 once distances exceed 256, so 512 entries serve them all: entry
 # `d - 1` for d <= 256, entry `256 + (d - 1 >> 7)` above.
-DISTANCE_SYMBOL = _distance_symbols()
+DISTANCE_SYMBOL = _symbols(DISTANCE_EXTRA)[:256] + _symbols(DISTANCE_EXTRA)[::128]

@@ -28,6 +28,7 @@ MAX_POINTS = 256
 MAX_BASES = 64
 LIMIT = 1 << 62  # addresses and lengths stay below, so their sums fit 63 bits
 MIN_COVER = 32  # shorter covers tell nothing of how addresses moved
+_ABBREVIATION = 16  # bytes of .debug_info that a byte of .debug_abbrev counts as
 
 SliceOf: TypeAlias = Callable[[int, int], memoryview | None]
 """Returns so many bytes from a position, None if they are not all there."""
@@ -65,8 +66,8 @@ class DebugSections:
 
     @property
     def size(self) -> int:
-        """Bytes that are read for it."""
-        return self.info_size + self.abbreviations_size
+        """Bytes that are read for it, those of abbreviations as many times as they take longer than others."""
+        return self.info_size + self.abbreviations_size * _ABBREVIATION
 
     def open(self, slice_of: SliceOf, bases: Sequence[tuple[int, int]]) -> DebugInfo | None:
         """Return what lies there, None if that is not to be had; `bases` are those of the group."""

@@ -31,8 +31,10 @@ else:
 MAX_INFO = 1 << 31  # bytes
 MAX_ABBREVIATIONS = 1 << 22  # bytes
 MAX_UNITS = 1 << 16
+MAX_ENTRY = 1 << 12  # bytes: whoever begins in an entry walks over all of it
 _BLOCK_SHIFT = cython.declare(cython.int, 10)  # of so many bytes it is known which entry is under way
 _PER_UNIT = cython.declare(cython.Py_ssize_t, 5)
+_MAX_ENTRY = cython.declare(cython.Py_ssize_t, MAX_ENTRY)
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
 _OP_ADDR = cython.declare(cython.int, 3)  # DW_OP_addr
 _LEARN = cython.declare(cython.int, LEARN)
@@ -158,10 +160,10 @@ class DebugInfo:
     ) -> cython.void:
         """Pass over the entry under way, and handle its fields from `begin` up to `end`: those of the piece.
 
-        What is malformed ends the unit.
+        What is malformed or too long ends the unit.
         """
         info: cython.p_const_uchar = cython.address(self._info[0]) if cython.compiled else self._info
-        stop: cython.Py_ssize_t = self._units[unit + 1]
+        stop: cython.Py_ssize_t = min(self._at + _MAX_ENTRY, self._units[unit + 1])
         code: cython.ulonglong = self._number(stop)
         at: cython.Py_ssize_t
         size: cython.ulonglong
@@ -172,7 +174,7 @@ class DebugInfo:
         if code == 0:
             return
         if code > self._units[unit + 4]:
-            self._at = stop
+            self._at = self._units[unit + 1]
             return
         place = self._firsts[self._units[unit + 3] + cython.cast(cython.Py_ssize_t, code) - 1]
         while self._actions[place]:
@@ -182,8 +184,9 @@ class DebugInfo:
             if action <= _LARGEST:
                 size = action
             elif action == _NUMBER:
-                self._number(stop)
-                continue
+                while at < stop and info[at] & 0x80:
+                    at += 1
+                size = at + 1 - self._at
             elif action == _STRING:
                 while at < stop and info[at]:
                     at += 1
@@ -199,7 +202,7 @@ class DebugInfo:
                     self._field(references, source, piece, at + 1 - begin, task, _ADDRESS, unit, 0)
             at = self._at
             if size > cython.cast(cython.ulonglong, stop - at):
-                self._at = stop
+                self._at = self._units[unit + 1]
                 return
             if action > _BLOCK and begin <= at:
                 width = 4 if action == _SPAN_8 else cython.cast(cython.Py_ssize_t, size)
@@ -213,7 +216,7 @@ class DebugInfo:
     @cython.nogil
     @cython.exceptval(check=False)
     def _block_size(self, action: cython.int, stop: cython.Py_ssize_t) -> cython.ulonglong:
-        """Read the length of a block, in bytes; more than there are if it is cut short."""
+        """Read the length of a block, in bytes; `_MASK64` if it is cut short."""
         info: cython.p_const_uchar = cython.address(self._info[0]) if cython.compiled else self._info
         width: cython.Py_ssize_t = 1 if action == _BLOCK_1 else 2 if action == _BLOCK_2 else 4
         at: cython.Py_ssize_t = self._at
@@ -232,7 +235,7 @@ class DebugInfo:
     @cython.nogil
     @cython.exceptval(check=False)
     def _number(self, stop: cython.Py_ssize_t) -> cython.ulonglong:
-        """Read a LEB128 number, of which the lowest 56 bits count; one that is cut short ends at `stop`."""
+        """Read a LEB128 number, of which the lowest 56 bits count; `_MASK64` if it is cut short."""
         info: cython.p_const_uchar = cython.address(self._info[0]) if cython.compiled else self._info
         value: cython.ulonglong = 0
         shift: cython.int = 0
@@ -243,7 +246,7 @@ class DebugInfo:
             if shift < 56:
                 value |= (byte & 0x7F) << shift
                 shift += 7
-        return value
+        return _MASK64 if byte & 0x80 else value
 
     @cython.cfunc
     @cython.nogil

@@ -121,7 +121,8 @@ def _sections(data: memoryview, table: int, count: int, names: int) -> list[Sect
 
 
 def _places(data: memoryview, rows: Sequence[tuple[int, ...]]) -> tuple[dict[int, tuple[int, int]], set[int]]:
-    """Return offset and size of the content of each section that lies in `data`, and which of them are packed.
+    """Return offset and size of the content of each section that lies in `data`, behind those before it, and which of
+    them are packed.
 
     In a view (spec/VIEWS.md) a compressed section is expanded behind its header, which says how large it is; what
     follows lies as much farther.
@@ -129,6 +130,7 @@ def _places(data: memoryview, rows: Sequence[tuple[int, ...]]) -> tuple[dict[int
     places: dict[int, tuple[int, int]] = {}
     packed: set[int] = set()
     moved = 0
+    end = 0  # of the section before
     for i in sorted(range(len(rows)), key=lambda number: rows[number][4]):
         _, kind, flags, _, offset, size, *_ = rows[i]
         if kind in (0, _SHT_NOBITS):
@@ -142,20 +144,22 @@ def _places(data: memoryview, rows: Sequence[tuple[int, ...]]) -> tuple[dict[int
             header, expanded = _OLD_COMPRESSION.size, _OLD_COMPRESSION.unpack_from(head)[1]
         if expanded >= 0:
             header += _ZLIB_HEADER
-            if _is_zlib(data[offset + header - _ZLIB_HEADER : min(offset + size, offset + _LOOKED_AT)]):
+            if _is_zlib(data[offset + header - _ZLIB_HEADER : offset + size]):
                 packed.add(i)
             else:
                 moved += header + expanded - size
                 offset, size = offset + header, expanded
-        if offset + size <= len(data):
+        if end <= offset and offset + size <= len(data):
             places[i] = offset, size
+            end = offset + size
     return places, packed
 
 
 def _is_zlib(data: memoryview) -> bool:
-    """Return whether that may be the beginning of a zlib stream (RFC 1950)."""
+    """Return whether that may be a zlib stream (RFC 1950): of a long one it is enough that it begins like one."""
+    stream = zlib.decompressobj()
     try:
-        zlib.decompressobj().decompress(data, _LOOKED_AT)
+        content = stream.decompress(data[:_LOOKED_AT], _LOOKED_AT)
     except zlib.error:
         return False
-    return True
+    return stream.eof or len(content) == _LOOKED_AT or len(data) > _LOOKED_AT

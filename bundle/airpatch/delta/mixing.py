@@ -50,14 +50,16 @@ def _squashed(x: int) -> int:
     return (_POINTS[at] * (128 - part) + _POINTS[at + 1] * part + 64) >> 7
 
 
+_SQUASH = array("i", [0, *(_squashed(x) for x in range(-2047, 2048))])
+
+
 def _stretched() -> list[int]:
     table: list[int] = []
     for x in range(-2047, 2048):
-        table += [x] * (_squashed(x) + 1 - len(table))
+        table += [x] * (_SQUASH[x + 2048] + 1 - len(table))
     return table + [2047] * (4096 - len(table))
 
 
-_SQUASH = array("i", [0, *(_squashed(x) for x in range(-2047, 2048))])
 _STRETCH = array("i", _stretched())
 _ADAPTATION = array("i", [655360 // (10 * seen + 16) for seen in range(256)])
 

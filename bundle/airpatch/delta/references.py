@@ -12,6 +12,8 @@ from array import array
 
 import cython
 
+from airpatch.zeroed_memory import ZeroedTables
+
 if cython.compiled:
     from cython.cimports.airpatch.byte_access import load32, load64, store32, store64
 else:
@@ -36,15 +38,16 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self.keys = array("Q")  # filled when first used: most deltas declare no addresses
-        self.went = array("Q")
+        self.keys: array[int] | memoryview = array("Q")  # made when first used: most deltas declare no addresses
+        self.went: array[int] | memoryview = array("Q")
         self._groups = 0
 
     def next_group(self) -> int:
         """Return the number of the next group with addresses, from 1 on."""
         if not self._groups:
-            self.keys = array("Q", bytes(8)) * MEMORY
-            self.went = array("Q", bytes(8)) * MEMORY
+            tables = ZeroedTables(16 * MEMORY)
+            self.keys = tables.take(8 * MEMORY).cast("Q")
+            self.went = tables.take(8 * MEMORY).cast("Q")
         self._groups += 1
         return self._groups
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.output import DescriptorSink
+from airpatch.blobs.room import room_at
 from airpatch.blobs.tree import Tree
 from airpatch.destinations.destination import Destination, leftovers, obstacles
 from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts, oci_paths
@@ -28,6 +29,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
+from airpatch.model.walk import walk
 from airpatch.sources.location import OCI_INDEX
 from airpatch.worker_pool import worker_pool
 
@@ -89,11 +91,16 @@ def restore_images(
         return others
 
 
-def require_free(images: Iterable[Image], manifests: Mapping[Digest, Manifest], out: Path, form: Form) -> None:
-    """Look whether `images` can be restored to `out`, if that is there. Changes nothing.
+def require_place(
+    images: Sequence[Image], manifests: Mapping[Digest, Manifest], out: Path, form: Form, link: LinkMode
+) -> None:
+    """Look whether `images` can be restored to `out`, which need not be there yet. Changes nothing.
 
-    Raises TargetError if something is in the way.
+    Raises TargetError if something is in the way, or there is no room for their blobs.
     """
+    if link is LinkMode.COPY:
+        folder = next(each for each in (out.absolute(), *out.absolute().parents) if is_folder(each))
+        room_at(folder).require(str(out), _blob_bytes(images, manifests, form), what=" for the images")
     if is_folder(out):
         with closing(Tree(out)) as tree:
             if form is Form.DIR:
@@ -106,6 +113,15 @@ def require_free(images: Iterable[Image], manifests: Mapping[Digest, Manifest], 
 def _require_free(out: Path, tree: Tree, files: Iterable[str], folders: Iterable[str]) -> None:
     if found := list(obstacles(tree, files, folders)):
         raise TargetError(f"{out}: something is in the way", found)
+
+
+def _blob_bytes(images: Sequence[Image], manifests: Mapping[Digest, Manifest], form: Form) -> int:
+    """Return how large the layers and configs of `images` are together: a layout has each once, else each image."""
+    folders = [[image.manifest] for image in images] if form is Form.DIR else [[image.manifest for image in images]]
+    return sum(
+        sum({blob.digest: blob.size for _, each in walk(roots, manifests.__getitem__) for blob in each.blobs}.values())
+        for roots in folders
+    )
 
 
 def _require_room(needs: Mapping[Wanted, _Need], destination: Destination) -> None:

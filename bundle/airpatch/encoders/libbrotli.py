@@ -42,6 +42,7 @@ BEGINNING = 1 << 14
 EACH_STREAM = 1 << 10
 """Bytes that it makes at such a quality in the time that a stream takes besides."""
 
+_has_tables = cython.declare(cython.bint, False)
 _OUT = cython.declare(cython.size_t, 128 << 10)
 _HELD = 1 << 20
 """Bytes from which libbrotli takes input to be large: below quality 10 it asks how many there are at first."""
@@ -82,6 +83,7 @@ class BrotliEncoder:
         self._held = bytearray()
         self._buffer = bytearray(_OUT)
         self._out = self._buffer
+        _make_tables()
         self._state = BrotliEncoderCreateInstance(cython.NULL, cython.NULL, cython.NULL)
         if self._state == cython.NULL:
             raise MemoryError
@@ -148,6 +150,7 @@ class BrotliDecompressor:
         self.unused_data = self.unconsumed_tail = b""
         self._buffer = bytearray(_OUT)
         self._out = self._buffer
+        _make_tables()
         self._state = BrotliDecoderCreateInstance(cython.NULL, cython.NULL, cython.NULL)
         if self._state == cython.NULL:
             raise MemoryError
@@ -182,6 +185,11 @@ class BrotliDecompressor:
         return bytes(self._buffer[: most - room])
 
 
-if cython.compiled:
-    BrotliEncoderLazyStaticInitInner()
-    BrotliDecoderLazyStaticInitInner()
+@cython.cfunc
+def _make_tables() -> cython.void:
+    """Have libbrotli make its tables, which takes a millisecond, unless it has. The interpreter's lock is held."""
+    global _has_tables
+    if not _has_tables:
+        BrotliEncoderLazyStaticInitInner()
+        BrotliDecoderLazyStaticInitInner()
+        _has_tables = True

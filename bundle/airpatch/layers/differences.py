@@ -97,10 +97,11 @@ class Differences:
         name: str,
         reach: Callable[[int], None] = lambda _position: None,
         members: Members = TARS,
+        effort: Effort | None = None,
     ) -> ScratchFile:
         """Return the difference of a layer, or of a column of decisions, to those of the sources.
 
-        `reach` receives how many bytes of the target are described.
+        `reach` receives how many bytes of the target are described. `effort` is less than usual for a first look.
         """
         view = target.view()
         views = [source.view() for source in sources]
@@ -108,7 +109,7 @@ class Differences:
         with ExitStack() as stack:
             delta = ScratchFile(self._new_file, name)
             stack.callback(delta.close)
-            for chunk in encode(view, views, self._effort, self.entries, pause, members, reach=reach):
+            for chunk in encode(view, views, effort or self._effort, self.entries, pause, members, reach=reach):
                 delta.append(chunk)
             stack.pop_all()
         return delta

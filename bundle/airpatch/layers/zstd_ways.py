@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from itertools import groupby
 
 from airpatch.blobs.content import Content, SectionReader
 from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.delta.decoder import decode
+from airpatch.delta.effort import Effort
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_recognise import nearest_frame_encoders, recognise_frames
 from airpatch.encoders.zstd_replicas import full_block
@@ -22,6 +23,9 @@ from airpatch.layers.recipe import CorrectedFrames, FrameReplay, Frames, Method
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.layers.ways import RECOGNISED, LayerBlob, Way, start_of
 from airpatch.model.digest import Digest
+
+_SHARED = 31 / 32
+"""How much of a blob its difference is, where it shares next to nothing with the sources."""
 
 
 class ZstdWays:
@@ -91,11 +95,18 @@ class ZstdWays:
         alone = self._replay(target, stack) if beside is None or has_views else None
         return [way for way in (beside, alone, self._corrected(target, stack)) if way is not None]
 
-    def raw_difference(self, target: LayerBlob, sources: Sequence[LayerBlob], stack: ExitStack) -> ScratchFile:
-        """Return the difference of the blob as it is to the sources as they are."""
+    def raw_difference(self, target: LayerBlob, sources: Sequence[LayerBlob], stack: ExitStack) -> ScratchFile | None:
+        """Return the difference of the blob as it is to the sources as they are; None if they share next to nothing.
+
+        A first look tells that: compressed bytes would be mixed in vain.
+        """
+        name = str(target.blob.digest)
         with ExitStack() as blobs:
             new, *old = (self._decision_reader.raw(each.blob.digest, blobs) for each in (target, *sources))
-            delta = self._differences.between(new, old, str(target.blob.digest))
+            with closing(self._differences.between(new, old, name, effort=Effort.FAST)) as first:
+                if first.size > _SHARED * target.blob.size:
+                    return None
+            delta = self._differences.between(new, old, name)
             stack.callback(delta.close)
             return delta
 

@@ -97,9 +97,10 @@ def apply(
 
     def on_known(release: Release, manifests: Mapping[Digest, Manifest]) -> None:
         if place is not None:
-            from airpatch.destinations.restorer import Form, require_free
+            from airpatch.destinations import restorer
 
-            require_free(release.images, manifests, Path(place.path), Form(place.form))
+            as_form = restorer.Form(place.form)
+            restorer.require_place(release.images, manifests, Path(place.path), as_form, place.link)
         if files_to is not None:
             from airpatch.operations.lay_out_files import require_places
 
@@ -109,7 +110,7 @@ def apply(
     with ExitStack() as stack:
         opened = open_bundles(at_least_one(bundles, "apply"), execution.ask, hashed=not dry_run)
         readers = [stack.enter_context(closing(reader)) for reader in opened]
-        work = preview if dry_run else partial(install, on_known=on_known)
+        work = preview if dry_run else partial(install, on_known=on_known, request=request)
         try:
             applied = work(
                 readers,

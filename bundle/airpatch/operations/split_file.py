@@ -15,7 +15,7 @@ from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.execution import Execution
 from airpatch.format import parts
 from airpatch.format.parts import WholeFile
-from airpatch.linux import is_file, is_folder
+from airpatch.linux import is_file, is_folder, missing_folders, remove_empty
 from airpatch.operations.arguments import Paths, StrPath, at_least_one
 from airpatch.parts.gathering import gather_parts
 from airpatch.parts.in_turn import PartsInTurn
@@ -61,9 +61,17 @@ def split(
         if size < LEAST_PART:
             raise UsageError(f"parts of {size} bytes are too small; take {LEAST_PART >> 10} KiB or more")
         whole = _plan(Path(file).name, source.size, size, parity)
+        made = missing_folders(Path(output))
         folder = _empty_folder(Path(output))
-        with execution.part(f"splitting {whole.name}", whole.size * (2 if parity else 1)) as part:
-            complete, files = write_parts(source, whole, folder, part)
+        try:
+            numbers = range(1, whole.parts + 1)
+            needed = sum(parts.header_size(whole, number) + whole.payload(number) for number in numbers)
+            room_at(folder).require(str(folder), needed, whole.parts)
+            with execution.part(f"splitting {whole.name}", whole.size * (2 if parity else 1)) as part:
+                complete, files = write_parts(source, whole, folder, part)
+        except BaseException:
+            remove_empty(made)
+            raise
         require_unchanged(source, before, Path(file).stat())
     return SplitFile(complete, tuple(files))
 

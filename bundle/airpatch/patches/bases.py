@@ -24,6 +24,7 @@ from airpatch.execution import Execution
 from airpatch.format import inventories, magics
 from airpatch.format.index import Base, Index
 from airpatch.format.inventories import Inventory, Request
+from airpatch.format.registry import STORAGE
 from airpatch.format.release_part import release_id
 from airpatch.layers.rebuilt_content import content_with_rebuilt
 from airpatch.linux import is_file, is_folder, read_start
@@ -34,9 +35,9 @@ from airpatch.sources.foreign import explain_spec
 from airpatch.sources.gather import gather
 from airpatch.sources.kinds import is_other_source, whole_release
 from airpatch.sources.registry_roots import registry_content
-from airpatch.store.release_store import ReleaseStore
 from airpatch.store.store_address import is_store_address, parse_store_address
-from airpatch.target.root import open_root
+from airpatch.target.new_root import check_place
+from airpatch.target.root import Root, open_root
 from airpatch.target.state import choose_product, current, products, receipts
 from airpatch.target.stocktaking import take_inventory
 from airpatch.units import count, megabytes
@@ -155,7 +156,7 @@ def installed_release(name: str) -> InstalledRelease | None:
         with closing(BundleFile(name)) as bundle:
             return _installed(bundle.index.release)
     if is_folder(path):
-        with open_root(path) as root:
+        with _open_root(path) as root:
             installed = products(root)
             receipt = receipts(root).get(current(root, installed[0]) or _NO_RELEASE) if len(installed) == 1 else None
         return None if receipt is None else _installed(receipt.release)
@@ -189,11 +190,22 @@ def open_content(name: str) -> BaseState:
     raise UsageError(f"{name}: holds no blobs; --content takes a bundle, a registry's root or an archive of images")
 
 
+def _open_root(path: Path) -> Root:
+    """Return the root at the folder `path`. Raises UsageError, which says what to do with a folder of images."""
+    check_place(path)
+    if not is_folder(path / STORAGE):
+        raise UsageError(
+            f"{path}: is a folder, and no registry's root (which holds {STORAGE}); if images are in it, pack them "
+            f"first with 'airpatch create {path} -o BUNDLE'"
+        )
+    return open_root(path)
+
+
 def _from_root(path: Path, product: str, *, whole: bool = False) -> BaseState:
     """Return the base in a root: the current release of `product`, or `whole` all of its blobs, whatever they belong
     to.
     """
-    with open_root(path) as root:
+    with _open_root(path) as root:
         installed = products(root)
         if product not in installed:
             product = DEFAULT_PRODUCT if whole else choose_product(root, None)
@@ -254,6 +266,8 @@ def _from_source(name: str, pull: PullOptions | None = None) -> BaseState:
 
 def _from_store(name: str) -> BaseState:
     """Return the blobs of all releases in a store."""
+    from airpatch.store.release_store import ReleaseStore  # with `socket`, which most bases do not need
+
     store = ReleaseStore(parse_store_address(name))
     releases = [each.release for each in store.releases()]
     blobs = {blob.digest: blob for release in releases for blob in release.blobs}

@@ -173,7 +173,7 @@ def _nothing(location: Location, kind: Kind | None) -> AirpatchError:
         return UsageError(f"{location.spec}: is a file, but {kind.absent if kind else 'no source of images'}")
     if location.scan.findings:
         return SourceError(f"{location.spec}: holds no images that can be used", location.scan.findings)
-    if not any(location.path.iterdir()):
+    if kind is None and not any(location.path.iterdir()):
         return UsageError(f"{location.spec}: is an empty folder")
     of_folders = ", ".join(each.absent for each in KINDS if not each.prefix.endswith("-archive"))
     absent = kind.absent if kind is not None else f"no images: {of_folders}"

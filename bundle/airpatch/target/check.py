@@ -184,8 +184,13 @@ def read_manifest(root: Root, digest: Digest) -> bytes:
     return content
 
 
-def require_base(plans: Sequence[InstallPlan], root: Path, *, is_new: bool) -> None:
-    """Raise BaseMismatch, listing them, if blobs are missing that bundles leave out."""
+def require_base(
+    plans: Sequence[InstallPlan], root: Path, *, is_new: bool, request: str | os.PathLike[str] | None = None
+) -> None:
+    """Raise BaseMismatch, listing them, if blobs are missing that bundles leave out.
+
+    `request` is the file that now asks for them, if there is one.
+    """
     missing = {blob: plan for plan in plans for blob in plan.missing}
     if not missing:
         return
@@ -196,10 +201,11 @@ def require_base(plans: Sequence[InstallPlan], root: Path, *, is_new: bool) -> N
             f"there is no registry at {root} yet, but the patch needs one that has {bases}; name the right root, or "
             "bring a full bundle"
         )
+    have = "Write a request with --request FILE, have" if request is None else "Have"
     raise BaseMismatch(
-        f"{root} lacks {count(len(missing), 'blob')} of {size} that the patch needs; it was made for {bases}. Write a "
-        "request with --request FILE, have the sender make a top-up with diff --base FILE, and apply the patch and the "
-        "top-up together; or bring a full bundle",
+        f"{root} lacks {count(len(missing), 'blob')} of {size} that the patch needs; it was made for {bases}. {have} "
+        f"the sender make a top-up with diff --base {request or 'FILE'}, and apply the patch and the top-up together; "
+        "or bring a full bundle",
         list(dict.fromkeys(line for plan in plans for line in plan.missing_by_image)),
     )
 

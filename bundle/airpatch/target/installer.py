@@ -88,11 +88,12 @@ def install(
     on_missing: OnMissing = lambda _index, _missing: None,
     on_known: OnKnown = lambda _release, _manifests: None,
     trusted: TrustedSigners | None = None,
+    request: str | os.PathLike[str] | None = None,
 ) -> list[Applied]:
     """Apply the bundles of `readers` to the root at `path`, which is made if it does not exist.
 
     `deep` hashes the blobs that a patch leaves out, too; `allow_downgrade` takes releases that are older than installed
-    ones.
+    ones; `request` is the file to which `on_missing` writes what is missing, for messages.
     The bundles must be signed as `trusted` says, and as the root itself demands; the last release of each product must
     not have expired.
     Raises FormatError, IntegrityError, BaseMismatch, TrustError and TargetError; the root is then as it was, or, if
@@ -115,7 +116,7 @@ def install(
             left = checks.follow(root, indexes)
             plans = checks.examine(root, readers, indexes, pool)
             is_new = not root.is_folder(registry.STORAGE)
-            check.require_base(plans, path, is_new=is_new)
+            check.require_base(plans, path, is_new=is_new, request=request)
             space.require_possible(root, path, plans, execution.threads)
             if plans[-1].ahead.are_all:
                 on_known(indexes[-1].release, plans[-1].ahead.found)
@@ -129,7 +130,7 @@ def install(
                         _rebuild(plan, staging, execution)
                 except BaseMismatch:  # of a size that is right, and damaged: these are missing, as others are
                     deeply = checks.examine(root, readers, indexes, pool, deep=True)
-                    check.require_base(deeply, path, is_new=is_new)
+                    check.require_base(deeply, path, is_new=is_new, request=request)
                     raise
                 releases = [plan.index.release for plan in plans]
                 space.require_publishable(root, zip(releases, manifests, strict=True))

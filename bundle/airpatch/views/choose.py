@@ -314,12 +314,13 @@ class _Target(_RecordWriter):
             shift = self.position - at
             start, content = member.start + shift, member.content + shift
             self._cut(start, TarMember(member.path, start, content, member.size, 0))
+            own = len(self.cuts) - 1
             levels = expanded.get(member.content, [])
             for level in levels:
                 at = self._level(level, member.content + level.start, at)
             if all(level.is_section for level in levels):
                 grown = self.position - at - shift
-                self.cuts[-1] = (start, TarMember(member.path, start, content, member.size + grown, 0))
+                self.cuts[own:] = [(start, TarMember(member.path, start, content, member.size + grown, 0))]
             else:
                 self._cut(self.position, None)
         self._copy(len(layer) - at, END)

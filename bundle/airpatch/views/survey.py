@@ -84,7 +84,9 @@ def survey(data: memoryview, name: bytes) -> list[FoundLevel]:
     """Return the levels in `data`, in order and without overlap; their ends are known, but not their content."""
     found: list[FoundLevel] = []
     for hint in containers.find(data, name):
-        found += _levels(data, hint)
+        for level in _levels(data, hint):
+            if not found or found[-1].end <= level.start:
+                found.append(level)
     if found and elf.parse(data) is not None:
         for level in found:
             level.is_section = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 
 import airpatch
@@ -19,9 +20,10 @@ def run(args: Namespace, console: Console) -> Result:
     }
     if done.exported is None:
         return Result(data, [f"{done.name}: signed by", *(f"  {key}" for key in done.fingerprints)])
+    bundle, message, signature = map(shlex.quote, (done.name, done.exported, f"{done.exported}.sig"))
     lines = [
         f"{done.exported}: the message to sign for {done.name}; make a signature and add it with",
-        f"  ssh-keygen -Y sign -n airpatch -f KEY {done.exported}",
-        f"  airpatch sign {done.name} --import {done.exported}.sig",
+        f"  ssh-keygen -Y sign -n airpatch -f KEY {message}",
+        f"  airpatch sign {bundle} --import {signature}",
     ]
     return Result(data, lines)

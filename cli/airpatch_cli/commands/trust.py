@@ -20,7 +20,7 @@ def run(args: Namespace, console: Console) -> Result:
     trusted = done.trusted
     of = f" by {' or '.join(trusted.principals)}" if trusted.principals else ""
     lines = [
-        *([f"new registry at {done.root}"] if done.is_new else []),
+        *([f"new folder {done.root}, to be a registry's root"] if done.is_new else []),
         f"{done.root}: demands {count(trusted.threshold, 'signature')}{of} of {args.allowed_signers} from now on",
         *(f"  as {signer} signed" for signer in done.signers),
     ]

@@ -15,7 +15,7 @@ _MAX_NAMES = 1 << 20
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """Return the zlib streams of sections."""
+    """Return the zlib streams of sections, under the names that these have if they are not compressed."""
     if len(data) < 64 or data[5] not in (1, 2) or data[4] not in (1, 2):
         return ()
     order = "<" if data[5] == 1 else ">"
@@ -40,5 +40,6 @@ def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
         if flags & _COMPRESSED and struct.unpack_from(order + "I", data, offset)[0] == _ZLIB:
             hints += zlib_hint(data[: offset + length], offset + chdr, name + b"!" + section)
         elif section.startswith(b".zdebug_") and bytes(data[offset : offset + 4]) == b"ZLIB":
-            hints += zlib_hint(data[: offset + length], offset + 12, name + b"!" + section)
+            label = section.replace(b".z", b".", 1)
+            hints += zlib_hint(data[: offset + length], offset + 12, name + b"!" + label)
     return without_overlaps(hints, len(data))
