@@ -115,9 +115,10 @@ class DebugInfo:
         unit: cython.Py_ssize_t
         begin: cython.Py_ssize_t
         end: cython.Py_ssize_t
-        if len(self._units) == 0 or origin - self.address >= cython.cast(cython.ulonglong, len(self._info)):
+        offset: cython.ulonglong = (origin - self.address) & _MASK64
+        if len(self._units) == 0 or offset >= cython.cast(cython.ulonglong, len(self._info)):
             return
-        begin = cython.cast(cython.Py_ssize_t, origin - self.address)
+        begin = cython.cast(cython.Py_ssize_t, offset)
         end = min(begin + size, len(self._info))
         self._at = self._resume[begin >> _BLOCK_SHIFT]
         unit = self._unit(self._at)
