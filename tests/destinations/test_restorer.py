@@ -7,13 +7,15 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airpatch.blobs.room import Room
+from airpatch.destinations import restorer
 from airpatch.destinations.destination import STAGING, Destination
 from airpatch.destinations.restorer import Form, content_size, restore_images
 from airpatch.destinations.transfer import LinkMode
@@ -205,6 +207,14 @@ def test_hard_links_are_the_files_of_the_root(tmp_path: Path) -> None:
     blobs = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and len(path.name) == 64]
     assert blobs
     assert all(path.stat().st_ino in inodes for path in blobs)
+
+
+@pytest.mark.parametrize("link", LinkMode)
+def test_links_need_no_room(link: LinkMode, tmp_path: Path, images: Gathered, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restorer, "room_at", lambda _: Room(100, None))
+    refused = pytest.raises(TargetError, match="100 are free") if link is LinkMode.COPY else nullcontext()
+    with refused:
+        restorer.require_place(images.release.images, images.manifests, tmp_path / "out", Form.DIR, link)
 
 
 def test_hard_links_of_wrong_content_are_not_made(tmp_path: Path) -> None:
