@@ -21,6 +21,7 @@ from airpatch.destinations.restorer import Form, content_size, restore_images
 from airpatch.destinations.transfer import LinkMode
 from airpatch.errors import IntegrityError, SourceError, TargetError, UsageError
 from airpatch.model.digest import Digest
+from airpatch.model.manifest import parse_manifest
 from airpatch.progress import NO_PROGRESS, Progress
 from airpatch.sources.gather import Gathered, gather
 from tests.destinations.conftest import files, gathered
@@ -212,9 +213,10 @@ def test_hard_links_are_the_files_of_the_root(tmp_path: Path) -> None:
 @pytest.mark.parametrize("link", LinkMode)
 def test_links_need_no_room(link: LinkMode, tmp_path: Path, images: Gathered, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restorer, "room_at", lambda _: Room(100, None))
+    parsed = {digest: parse_manifest(content) for digest, content in images.manifests.items()}
     refused = pytest.raises(TargetError, match="100 are free") if link is LinkMode.COPY else nullcontext()
     with refused:
-        restorer.require_place(images.release.images, images.manifests, tmp_path / "out", Form.DIR, link)
+        restorer.require_place(images.release.images, parsed, tmp_path / "out", Form.DIR, link)
 
 
 def test_hard_links_of_wrong_content_are_not_made(tmp_path: Path) -> None:
