@@ -148,15 +148,14 @@ class Walk:
         """One of them."""
         name = self.named()
         size = self.number(4)
-        require(size <= len(self.data) - self.at, "a class file that is cut short")
-        end = self.at + size
         content = self.content(self.text(name), outer)
         if content is None:
-            self.at = end
-        else:
-            whole, self.data = self.data, self.data[:end]
-            content()
-            self.data = whole
+            self.skip(size)
+            return
+        end = self.at + size
+        whole, self.data = self.data, self.data[:end]
+        content()
+        self.data = whole
         require(self.at == end, "an attribute of another size")
 
     def text(self, number: int) -> str:
@@ -215,7 +214,6 @@ class Walk:
         """Code."""
         self.skip(4)
         size = self.number(4)
-        require(size <= len(self.data) - self.at, "a class file that is cut short")
         start, end = self.at, self.at + size
         whole, self.data = self.data, self.data[:end]
         while self.at < end:
