@@ -23,14 +23,13 @@ from dataclasses import dataclass
 from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import GzipParser
 from airpatch.delta.decoder import decode
-from airpatch.errors import AirpatchError, FormatError, IntegrityError
+from airpatch.errors import AirpatchError, IntegrityError
 from airpatch.format.index_encoding import parse_index
 from airpatch.layers.proof import prove
 from airpatch.model.manifest import parse_manifest
 from airpatch.signing.bundle_signatures import check_signature
 from airpatch.views.choose import Views
 from airpatch.views.conversions import CONVERSIONS, Conversion
-from airpatch.views.cut_short import CutShort
 from airpatch.views.description import emit_view, parse_view
 from airpatch.views.expand import expand
 from airpatch.views.fold import fold
@@ -198,10 +197,7 @@ def _converted(conversion: Conversion, again: Callable[[bytes, bool], tuple[byte
         data, is_view = parts
         if is_view:
             return _digests([conversion.packed(data)])
-        try:
-            size = conversion.size(data[: conversion.limit])
-        except CutShort as error:
-            raise FormatError(error.message) from None
+        size = conversion.size(data[: conversion.limit])
         return size, _digests([conversion.view(data[:size])])
 
     def reader(parts: Parts) -> object:
@@ -216,14 +212,6 @@ def _converted(conversion: Conversion, again: Callable[[bytes, bool], tuple[byte
         return [each for file in files for each in ([file, b""], [conversion.view(file), b"view"])]
 
     return Kind(seeds, airpatch, reader)
-
-
-def _index_again(data: bytes, is_view: bool) -> tuple[bytes, int]:
-    if is_view:
-        return jimage_index.fold(data), len(data)
-    size = jimage_index.size_of(data)[0]
-    require(size <= len(data), "an index that is cut short")
-    return jimage_index.expand(data[:size]), size
 
 
 def _folded() -> list[Parts]:
@@ -303,7 +291,7 @@ KINDS: dict[str, Kind] = {
         *(python_code.whole(version=version) for version in (*python_code.OLD_VERSIONS, *python_code.NEW_VERSIONS)),
         python_code.whole(["interest"], 3),
     ),
-    "jimage": _converted(CONVERSIONS[INDEX], _index_again, _index_of("name"), _index_of("other")),
+    "jimage": _converted(CONVERSIONS[INDEX], jimage_index.convert, _index_of("name"), _index_of("other")),
     "bundle": Kind(lambda: [[vector] for vector in vectors() if len(vector) < 1 << 14], _bundle, _bundle_again),
 }
 
@@ -312,7 +300,9 @@ def judge(judging: Judge, parts: Parts) -> str:
     """What a reader says of an input, in one word or line."""
     try:
         return json.dumps(judging(parts), default=repr)
-    except (AirpatchError, Refusal) as error:
+    except AirpatchError as error:  # codecs have classes of their own
+        return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == AirpatchError.__module__)
+    except Refusal as error:
         return type(error).__name__
     except Unsupported:
         return "unsupported"
