@@ -34,7 +34,7 @@ from airpatch.views.survey import MAX_NESTED
 
 _LOG = logger(__name__)
 _PIECE, _PIECES = 16 << 10, 64
-"""Bytes of a piece of the sample by which sources are compared, and how many these are."""
+"""Bytes of a piece of the sample by which sources are compared, and how many these are at most."""
 _RAW = 7 / 8
 """How much of a zstd blob its difference may be: without frames that are shared it is nearly all of it."""
 
@@ -103,8 +103,10 @@ class PatchMaker:
             differences: list[Difference] = []
             for differ in (self._differences.nested, self._differences.flat):
                 difference = differ(target.blob.digest, new, old, share, stack)
-                if difference is not None:
-                    differences.append(difference)
+                if difference is None:
+                    continue
+                differences.append(difference)
+                if difference.size < target.blob.size:  # else no way that needs it is smaller than the blob
                     for method, decisions in self._methods(target, sources, difference.delta.size, stack):
                         made = self._attempt(method, difference, decisions, target, sources, share)
                         if made is not None:
@@ -213,6 +215,8 @@ class PatchMaker:
         raw = self._raw(target, sources, share, stack)
         flat, has_views = differences[-1], len(differences) > 1
         least = min(differences, key=lambda difference: difference.size)
+        if least.size >= target.blob.size:
+            return raw
         ways = [
             (flat if foretells(method) else least, method, decisions)
             for method, decisions in self._zstd.by_decisions(target, sources, flat, has_views, stack)
@@ -249,8 +253,8 @@ class PatchMaker:
 
 
 def _sample(size: int) -> range:
-    """Return where the pieces of a sample begin: everywhere in what is small, evenly spaced in what is not."""
-    return range(0, size, max(_PIECE, size // _PIECES))
+    """Return where the pieces of a sample begin, evenly spaced: at half of what is small, less of what is not."""
+    return range(0, size, max(2 * _PIECE, size // _PIECES))
 
 
 def _assemble(method: Method, sections: Sequence[ScratchFile], views: ViewSizes | None, file: ScratchFile) -> Digest:
