@@ -21,7 +21,7 @@ cdef class Model:
     cdef unsigned long long[::1] contexts  # of what is coded next
     cdef Py_ssize_t _inputs
     cdef int _slot_bits
-    cdef long long _rate
+    cdef int _rate
     cdef unsigned int[::1] _counters  # differences to _UNKNOWN of 22 bits of probability, 10 of how many bits were seen
     cdef bint _is_packed  # lines of 16 of them lie in the order of their first use, while few are used
     cdef Py_ssize_t _used  # packed lines
