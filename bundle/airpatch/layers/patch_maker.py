@@ -35,6 +35,8 @@ from airpatch.views.survey import MAX_NESTED
 _LOG = logger(__name__)
 _PIECE, _PIECES = 16 << 10, 64
 """Bytes of a piece of the sample by which sources are compared, and how many these are at most."""
+_SMALL = 128 << 10
+"""Bytes of a layer of which all is compared, else half of it at most."""
 _RAW = 7 / 8
 """How much of a zstd blob its difference may be: without frames that are shared it is nearly all of it."""
 
@@ -253,8 +255,8 @@ class PatchMaker:
 
 
 def _sample(size: int) -> range:
-    """Return where the pieces of a sample begin, evenly spaced: at half of what is small, less of what is not."""
-    return range(0, size, max(2 * _PIECE, size // _PIECES))
+    """Return where the pieces of a sample begin: everywhere in what is small, evenly spaced in what is not."""
+    return range(0, size, _PIECE if size <= _SMALL else max(2 * _PIECE, size // _PIECES))
 
 
 def _assemble(method: Method, sections: Sequence[ScratchFile], views: ViewSizes | None, file: ScratchFile) -> Digest:
