@@ -287,7 +287,7 @@ def test_no_encoder_is_looked_for_where_the_difference_is_too_large(monkeypatch:
 def test_zstd_blobs_as_they_are_get_one_look_where_the_first_is_the_last(
     effort: Effort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = []
+    looks: list[Effort | None] = []
     between = Differences.between
 
     def counted(self: Differences, target: Scratch, *args: Any, **options: Any) -> ScratchFile:
