@@ -96,7 +96,7 @@ class PatchMaker:
         `share` has the size of `work`.
         """
         made = self._patch(target, sources, share)
-        trim_heap()  # what one patch took is not what the next one needs
+        trim_heap(target.uncompressed_size)  # what one patch took is not what the next one needs
         return made
 
     def _patch(self, target: LayerBlob, sources: Sequence[LayerBlob], share: Share) -> Made | None:
