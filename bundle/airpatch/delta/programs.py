@@ -76,13 +76,14 @@ class Program:
     modes: tuple[int | None, ...]
 
     @property
-    def tables(self) -> list[tuple[int, int]]:
-        """Begin and end in the target of the parts, ascending, that hold little but references: they are not worth
-        aligning before it is known where these went."""
-        parts = sorted(self.parts, key=lambda part: part.target)
-        return [
-            (part.target, part.target + part.target_size) for part in parts if part.mode not in (CODE_X86, CODE_AARCH64)
-        ]
+    def target_spans(self) -> list[tuple[int, int]]:
+        """Begin and end in the target of the parts, ascending: they are aligned when references have a meaning."""
+        return sorted((part.target, part.target + part.target_size) for part in self.parts)
+
+    @property
+    def source_spans(self) -> list[tuple[int, int]]:
+        """Begin and end in the sources of the parts, ascending."""
+        return sorted((part.source, part.source + part.source_size) for part in self.parts)
 
     def mode(self, position: int) -> int | None:
         """Return the mode of references at the source position, None if it is not known."""
