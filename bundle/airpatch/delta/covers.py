@@ -9,7 +9,6 @@ the sizes of target and sources.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from airpatch.delta.byte_differences import unequal
 from airpatch.delta.olds import Cover, Old, Olds
 from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Space
+from airpatch.delta.spans import cut, outside, within
 from airpatch.delta.tar_members import TarMember, members
 from airpatch.delta.windows import Window, Windows
 
@@ -147,7 +147,7 @@ class Planner:
             last = first
             while last < len(matches) and matches[last][0] < tile.end:
                 last += 1
-            inside = _within(matches[first:last], tile.start, tile.end)
+            inside = within(matches[first:last], tile.start, tile.end)
             if sum(length for _, _, length in inside) == tile.end - tile.start:
                 for cover in inside:
                     self._append(clean, cover)
@@ -227,12 +227,12 @@ class Planner:
         """
         covers: list[Cover] = []
         apart = [] if program is None else program.target_spans
-        kept = [
+        kept = [  # not moved against each other by an odd number of bytes: the index holds every second position
             (low - (low - old.start) % 8, high + (old.start - high) % 8)
-            for low, high in _outside(old.start, old.end, [] if program is None else program.source_spans)
+            for low, high in outside(old.start, old.end, [] if program is None else program.source_spans)
         ]
         others = [match for match in matches if not old.start <= match[1] < old.end]
-        near = [_within(others, *span) for span in _outside(tile.start, tile.end, apart)]
+        near = [within(others, *span) for span in outside(tile.start, tile.end, apart)]
         extra = self._around([match for part in near for match in part], _EXTRA)
         is_long = sum(high - low for low, high in kept) > _WINDOW
         step = _WINDOW // 2 if is_long else _MAX_TILE
@@ -243,11 +243,11 @@ class Planner:
                 guess = _counterpart(start, end, member, old, matches)
                 low = min(max(guess - _WINDOW // 4, old.start), old.end - _WINDOW)
                 high = low + _WINDOW
-            windows = [(max(first, low), min(last, high)) for first, last in kept if max(first, low) < min(last, high)]
+            windows = [(max(at, low), min(stop, high)) for at, stop in kept if max(at, low) < min(stop, high)]
             index = Windows(self._space, [*windows, *extra], self._tries)
-            for at, stop, is_apart in _cut(start, end, apart):
+            for at, stop, is_apart in cut(start, end, apart):
                 guess = _counterpart(at, stop, member, old, matches)
-                for cover in _within(matches, at, stop) if is_apart else index.align(target, at, stop, guess):
+                for cover in within(matches, at, stop) if is_apart else index.align(target, at, stop, guess):
                     self._append(covers, cover)
         return covers
 
@@ -264,7 +264,7 @@ class Planner:
             """Return where the sources hold the older version of a section of `after`, and its size."""
             start = member.content + section.offset
             found = self._olds.find(
-                b"%s!%s" % (member.path, section.name), section.size, _within(inside, start, start + section.size)
+                b"%s!%s" % (member.path, section.name), section.size, within(inside, start, start + section.size)
             )
             return None if found is None else (found.content, found.size)
 
@@ -382,28 +382,3 @@ def _counterpart(start: int, end: int, member: TarMember, old: Old, matches: lis
         at, where, _ = max(inside, key=lambda match: match[2])
         return where - (at - start)
     return old.start + (old.end - old.start) * (start - member.start) // (member.end - member.start)
-
-
-def _cut(start: int, end: int, spans: Iterable[Window]) -> Iterator[tuple[int, int, bool]]:
-    """Cut start..end where the spans, which ascend, begin and end; yield which parts lie in one."""
-    for low, high in spans:
-        if start < min(low, end):
-            yield start, min(low, end), False
-        if max(start, low) < min(end, high):
-            yield max(start, low), min(end, high), True
-        start = max(start, high)
-    if start < end:
-        yield start, end, False
-
-
-def _outside(start: int, end: int, spans: Iterable[Window]) -> list[Window]:
-    """Return what of start..end lies in none of the spans, which ascend."""
-    return [(low, high) for low, high, is_apart in _cut(start, end, spans) if not is_apart]
-
-
-def _within(covers: Sequence[Cover], start: int, end: int) -> list[Cover]:
-    """Return what the covers, which ascend, say of target[start:end]."""
-    first = bisect_right(covers, start, key=lambda cover: cover[0] + cover[2])
-    last = bisect_left(covers, end, key=lambda cover: cover[0])
-    parts = ((max(at, start), source - at, min(at + length, end)) for at, source, length in covers[first:last])
-    return [(low, low + shift, high - low) for low, shift, high in parts if low < high]

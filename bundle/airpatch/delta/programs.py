@@ -124,8 +124,9 @@ def compare(
     targets, beyond_target = _ranges(after, new_offset, len(new))
     if not sources or not targets:
         return None
+    olds = {section.name: section for section in before.sections}
     news = {section.name: section for section in after.sections if not section.packed}
-    pairs = [(section, news[section.name]) for section in before.sections if section.name in news]
+    pairs = [(section, news[name]) for name, section in olds.items() if name in news]
     bases: dict[bytes, tuple[int, int]] = {}
     points: list[tuple[int, int]] = []
     for section, other in pairs:
