@@ -34,3 +34,15 @@ def test_what_lies_in_no_single_source_is_left_out() -> None:
     assert not list(Windows(SPACE, [(2900, 3500)], 4).align(target, 0, 500, 0))
     assert list(Windows(SPACE, [(2900, 3500), (3000, 3600)], 4).align(target, 0, 500, 0)) == [(0, 3000, 500)]
     assert not list(Windows(SPACE, [], 4).align(target, 0, 500, 0))
+
+
+def test_of_equal_places_that_near_the_guess_is_taken() -> None:
+    """Wherever its window stands among the joined ones."""
+    same = noise(200, 3)
+    places = [400, 1600, 2400]
+    source = bytearray(noise(3000, 4))
+    for place in places:
+        source[place : place + len(same)] = same
+    index = Windows(Space.of([bytes(source)]), [(2304, 2804), (304, 704), (1504, 2004)], 1)
+    for place in places:
+        assert list(index.align(memoryview(same), 0, len(same), place)) == [(0, place, len(same))]
