@@ -216,7 +216,7 @@ def test_moved_code_is_predicted() -> None:
     data = delta(tar({"bin/x": new}), [tar({"bin/x": old})])
     assert rebuild(data, [tar({"bin/x": old})]) == tar({"bin/x": new})
     unpredicted = delta(b"!" + new, [old])  # without the tar nobody knows that it is a program
-    assert len(data) < len(unpredicted) / 2
+    assert len(data) < len(unpredicted) * 0.6
 
 
 def test_malformed_programs_are_just_bytes() -> None:
