@@ -87,6 +87,19 @@ def test_tables_cost_little_where_code_moved(name: str) -> None:
     assert _round_trip(_table(name, grown=True), _table(name, grown=False)) < without + 120
 
 
+def _surrounded(odd: int, grown: bool) -> bytes:
+    """A program of code, `odd` bytes longer than its functions, and constants, each half new and in another order."""
+    code, _ = _starts(grown)
+    order = (number * 7 % 400 if grown else number for number in range(400))
+    constants = b"".join(noise(9, number) + noise(7, 1000 + number + 400 * grown) for number in order)
+    return sections([Section(".text", code + bytes(odd), flags=_EXEC), Section(".rodata", constants)])
+
+
+def test_what_surrounds_code_is_aligned_wherever_that_ends() -> None:
+    sizes = [_round_trip(_surrounded(odd, grown=True), _surrounded(odd, grown=False)) for odd in range(4)]
+    assert max(sizes) < 1.02 * min(sizes)
+
+
 def _arm(grown: bool) -> bytes:
     """Functions that call one another (BL), and take the address of another (ADRP, ADD)."""
     bodies, starts, at = [], [], 0

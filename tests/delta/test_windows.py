@@ -40,3 +40,15 @@ def test_places_are_dearer_in_text() -> None:
     text = memoryview(b"const n=require('fs');\n\t// \xe4\xb8\xad\n" * 300)
     assert far(text) > far(memoryview(bytes(text[:100]) + b"\0" + bytes(text[100:])))
     assert far(text) == far(text[:0]) == far(memoryview(bytes(text[:5000]) + b"\0"))
+
+
+def test_of_equal_places_that_near_the_guess_is_taken() -> None:
+    """Wherever its window stands among the joined ones."""
+    same = noise(200, 3)
+    places = [400, 1600, 2400]
+    source = bytearray(noise(3000, 4))
+    for place in places:
+        source[place : place + len(same)] = same
+    index = Windows(Space.of([bytes(source)]), [(2304, 2804), (304, 704), (1504, 2004)], 1, 2)
+    for place in places:
+        assert list(index.align(memoryview(same), 0, len(same), place)) == [(0, place, len(same))]

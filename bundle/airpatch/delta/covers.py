@@ -9,8 +9,7 @@ the sizes of target and sources.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from airpatch.delta import elf, program_alignment, programs
@@ -19,6 +18,7 @@ from airpatch.delta.byte_differences import unequal
 from airpatch.delta.olds import Cover, Old, Olds
 from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Space
+from airpatch.delta.spans import cut, outside, within
 from airpatch.delta.tar_members import TarMember, members
 from airpatch.delta.tiles import MAX_TILE, Tile, tiles
 from airpatch.delta.windows import Window, Windows
@@ -137,7 +137,7 @@ class Planner:
             last = first
             while last < len(matches) and matches[last][0] < tile.end:
                 last += 1
-            inside = _within(matches[first:last], tile.start, tile.end)
+            inside = within(matches[first:last], tile.start, tile.end)
             if sum(length for _, _, length in inside) == tile.end - tile.start:
                 for cover in inside:
                     self._append(clean, cover)
@@ -200,8 +200,7 @@ class Planner:
             covers: list[Cover] = []
             self._align(target, tile.start, tile.end, windows, tile.far(target), covers)
             return Unit(tile.start, tile.end, covers)
-        apart = [] if program is None else program.tables
-        return self._unit(target, tile, self._like_old(target, tile, tile.member, old, matches, apart), program)
+        return self._unit(target, tile, self._like_old(target, tile, tile.member, old, matches, program), program)
 
     def _like_old(
         self,
@@ -210,29 +209,35 @@ class Planner:
         member: TarMember,
         old: Old,
         matches: list[Cover],
-        apart: Sequence[tuple[int, int]],
+        program: Program | None,
     ) -> list[Cover]:
         """Align a tile with the older version of its member, and with what surrounds matches elsewhere.
 
-        Of the parts `apart` only the matches are returned.
+        Of the parts of a program, which are aligned when references have a meaning, only the matches are returned.
         """
         covers: list[Cover] = []
+        apart = [] if program is None else program.target_spans
+        kept = [  # not moved against each other by an odd number of bytes: the index holds every second position
+            (low - (low - old.start) % 8, high + (old.start - high) % 8)
+            for low, high in outside(old.start, old.end, [] if program is None else program.source_spans)
+        ]
         others = [match for match in matches if not old.start <= match[1] < old.end]
-        near = [_within(others, at, stop) for at, stop, is_apart in _cut(tile.start, tile.end, apart) if not is_apart]
+        near = [within(others, *span) for span in outside(tile.start, tile.end, apart)]
         extra = self._around([match for part in near for match in part], _EXTRA)
-        length = old.end - old.start
-        step = MAX_TILE if length <= _WINDOW else _WINDOW // 2
+        is_long = sum(high - low for low, high in kept) > _WINDOW
+        step = _WINDOW // 2 if is_long else MAX_TILE
         for start in range(tile.start, tile.end, step):
             end = min(start + step, tile.end)
-            guess, low = start - member.start, 0
-            if length > _WINDOW:
+            low, high = old.start, old.end
+            if is_long:
                 guess = _counterpart(start, end, member, old, matches)
-                low = min(max(guess - _WINDOW // 4, 0), length - _WINDOW)
-            window = (old.start + low, old.start + min(low + _WINDOW, length))
-            index = Windows(self._space, [window, *extra], self._tries, tile.far(target))
-            for at, stop, is_apart in _cut(start, end, apart):
-                found = index.align(target, at, stop, guess - low + at - start)
-                for cover in _within(matches, at, stop) if is_apart else found:
+                low = min(max(guess - _WINDOW // 4, old.start), old.end - _WINDOW)
+                high = low + _WINDOW
+            windows = [(max(at, low), min(stop, high)) for at, stop in kept if max(at, low) < min(stop, high)]
+            index = Windows(self._space, [*windows, *extra], self._tries, tile.far(target))
+            for at, stop, is_apart in cut(start, end, apart):
+                guess = _counterpart(at, stop, member, old, matches)
+                for cover in within(matches, at, stop) if is_apart else index.align(target, at, stop, guess):
                     self._append(covers, cover)
         return covers
 
@@ -249,7 +254,7 @@ class Planner:
             """Return where the sources hold the older version of a section of `after`, and its size."""
             start = member.content + section.offset
             found = self._olds.find(
-                b"%s!%s" % (member.path, section.name), section.size, _within(inside, start, start + section.size)
+                b"%s!%s" % (member.path, section.name), section.size, within(inside, start, start + section.size)
             )
             return None if found is None else (found.content, found.size)
 
@@ -349,29 +354,9 @@ def _gaps(tile: Tile, matches: list[Cover]) -> Iterator[Gap]:
 
 
 def _counterpart(start: int, end: int, member: TarMember, old: Old, matches: list[Cover]) -> int:
-    """Return where the old file has what begins at `start`: as the longest match tells, else at the same height."""
+    """Return the source position of what begins at `start`: as the longest match tells, else at the same height."""
     inside = [m for m in matches if start <= m[0] < end and old.start <= m[1] < old.end]
     if inside:
         at, where, _ = max(inside, key=lambda match: match[2])
-        return where - old.start - (at - start)
-    return (old.end - old.start) * (start - member.start) // (member.end - member.start)
-
-
-def _cut(start: int, end: int, spans: Iterable[Window]) -> Iterator[tuple[int, int, bool]]:
-    """Cut target[start:end] where the spans, which ascend, begin and end; yield which parts lie in one."""
-    for low, high in spans:
-        if start < min(low, end):
-            yield start, min(low, end), False
-        if max(start, low) < min(end, high):
-            yield max(start, low), min(end, high), True
-        start = max(start, high)
-    if start < end:
-        yield start, end, False
-
-
-def _within(covers: Sequence[Cover], start: int, end: int) -> list[Cover]:
-    """Return what the covers, which ascend, say of target[start:end]."""
-    first = bisect_right(covers, start, key=lambda cover: cover[0] + cover[2])
-    last = bisect_left(covers, end, key=lambda cover: cover[0])
-    parts = ((max(at, start), source - at, min(at + length, end)) for at, source, length in covers[first:last])
-    return [(low, low + shift, high - low) for low, shift, high in parts if low < high]
+        return where - (at - start)
+    return old.start + (old.end - old.start) * (start - member.start) // (member.end - member.start)

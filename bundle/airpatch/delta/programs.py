@@ -76,13 +76,14 @@ class Program:
     modes: tuple[int | None, ...]
 
     @property
-    def tables(self) -> list[tuple[int, int]]:
-        """Begin and end in the target of the parts, ascending, that hold little but references: they are not worth
-        aligning before it is known where these went."""
-        parts = sorted(self.parts, key=lambda part: part.target)
-        return [
-            (part.target, part.target + part.target_size) for part in parts if part.mode not in (CODE_X86, CODE_AARCH64)
-        ]
+    def target_spans(self) -> list[tuple[int, int]]:
+        """Begin and end in the target of the parts, ascending: they are aligned when references have a meaning."""
+        return sorted((part.target, part.target + part.target_size) for part in self.parts)
+
+    @property
+    def source_spans(self) -> list[tuple[int, int]]:
+        """Begin and end in the sources of the parts, ascending."""
+        return sorted((part.source, part.source + part.source_size) for part in self.parts)
 
     def mode(self, position: int) -> int | None:
         """Return the mode of references at the source position, None if it is not known."""
@@ -123,8 +124,9 @@ def compare(
     targets, beyond_target = _ranges(after, new_offset, len(new))
     if not sources or not targets:
         return None
+    olds = {section.name: section for section in before.sections}
     news = {section.name: section for section in after.sections if not section.packed}
-    pairs = [(section, news[section.name]) for section in before.sections if section.name in news]
+    pairs = [(section, news[name]) for name, section in olds.items() if name in news]
     bases: dict[bytes, tuple[int, int]] = {}
     points: list[tuple[int, int]] = []
     for section, other in pairs:

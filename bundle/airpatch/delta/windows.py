@@ -43,8 +43,10 @@ class Windows:
         )
 
     def align(self, target: memoryview, start: int, end: int, guess: int) -> Iterator[Cover]:
-        """Yield the covers of target[start:end]; `guess` is where in the joined windows `start` may come from."""
-        found = self._aligner.align(target, start, end, guess) if self._aligner is not None else ()
+        """Yield the covers of target[start:end]; `guess` is the source position that `start` may come from."""
+        if self._aligner is None:
+            return
+        found = self._aligner.align(target, start, end, self._joined(guess))
         for at, where, length in zip(found[::3], found[1::3], found[2::3], strict=True):
             if length < _MIN_COVER:
                 continue
@@ -56,3 +58,9 @@ class Windows:
                 where += part
                 length -= part
                 number += 1
+
+    def _joined(self, position: int) -> int:
+        """Return where in the joined windows the source position is, or what stands nearest before it."""
+        before = [number for number, low in enumerate(self._lows) if low <= position]
+        number = max(before, key=self._lows.__getitem__, default=0)
+        return min(self._starts[number] + max(position - self._lows[number], 0), self._starts[number + 1])
