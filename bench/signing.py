@@ -23,8 +23,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_MANIFEST
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, Image, Release
-from airpatch.signing import sshsig
-from airpatch.signing.bundle_signatures import NAMESPACE
+from airpatch.signing import NAMESPACE, sshsig
 from airpatch.signing.signer import open_key
 
 LINES = 100

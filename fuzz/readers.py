@@ -29,20 +29,32 @@ from airpatch.layers.proof import prove
 from airpatch.model.manifest import parse_manifest
 from airpatch.signing.bundle_signatures import check_signature
 from airpatch.views.choose import Views
+from airpatch.views.conversions import CONVERSIONS, Conversion
 from airpatch.views.description import emit_view, parse_view
 from airpatch.views.expand import expand
 from airpatch.views.fold import fold
-from airpatch.views.jimage_index import hashed
+from airpatch.views.framings import CLASS, INDEX, PYC
+from fixtures import java_class, jimage, python_code
 from fixtures.delta.by_hand import one_check
 from fixtures.delta.generate import bad, good
-from fixtures.java_class import whole
-from fixtures.jimage import RESOURCES, view_of
 from fixtures.json_cases import json_cases
 from fixtures.vector_signatures import signature
 from fuzz.deflate import mutated
 from fuzz.deflate import seeds as gzip_files
 from fuzz.seeds import members, vectors
-from spec.reader import bundle, decisions, delta, gzip_file, gzip_writer, manifests, sshsig, views
+from spec.reader import (
+    bundle,
+    class_files,
+    decisions,
+    delta,
+    gzip_file,
+    gzip_writer,
+    jimage_index,
+    manifests,
+    pyc_files,
+    sshsig,
+    views,
+)
 from spec.reader.errors import Refusal, Unsupported, require
 from spec.reader.index import parse_index as parse_index_again
 from tests.support import execution, frame_reader
@@ -58,12 +70,24 @@ LIMIT = 1 << 20
 
 @dataclass(frozen=True)
 class Kind:
-    """What is compared: seeds, and the two readers. `mutable` says how many of the first parts are mutated."""
+    """What is compared: seeds, and the two readers.
+
+    `mutable` says how many of the first parts are mutated; with `keeps_size` these have the sizes that they had.
+    """
 
     seeds: Callable[[], list[Parts]]
     airpatch: Judge
     reader: Judge
     mutable: int = 1
+    keeps_size: bool = False
+
+    def mutant(self, parts: Parts, other: Parts, rng: random.Random) -> Parts:
+        """Parts of which one is mutated, partly into what another input has there."""
+        at = rng.randrange(self.mutable)
+        made = mutated(parts[at], other[min(at, len(other) - 1)], rng)
+        if self.keeps_size:
+            made = (made + parts[at][len(made) :])[: len(parts[at])]
+        return [*parts[:at], made, *parts[at + 1 :]]
 
 
 def _digests(parts: Sequence[bytes]) -> list[str]:
@@ -116,6 +140,19 @@ def _deltas() -> list[Parts]:
     return [[vector.delta, *vector.sources] for vector in (*good(), *bad(), *one_check())]
 
 
+def _sources() -> list[Parts]:
+    """Sources of one delta each, before it; what is mutated is what covers and their predictions read."""
+    return [[*vector.sources[:1], vector.delta, *vector.sources[1:]] for vector in good() if any(vector.sources)]
+
+
+def _decoded(delta_: bytes, sources: Parts) -> object:
+    return _digests([b"".join(decode(io.BytesIO(delta_), sources, LIMIT))])
+
+
+def _decoded_again(delta_: bytes, sources: Parts) -> object:
+    return _digests([delta.apply(delta_, sources, LIMIT)])
+
+
 def _view(parts: Parts) -> object:
     view = parse_view(parts[0])
     return _digests([b"".join(map(bytes, expand([memoryview(parts[1])], view, LIMIT)))])
@@ -140,11 +177,41 @@ def _nested() -> Iterator[tuple[bytes, bytes, Views]]:
         lambda held: archive({"a.class": held, "b.txt": b"text"}, streamed=True),
         lambda held: gz(held) + b"behind",
         lambda held: elf({".debug_info": held}),
-        lambda held: archive({"a.class": whole([held.decode()])}),
-        lambda held: hashed(view_of((*RESOURCES, ("", "", held.decode(), "", 0, 7)))),
+        lambda held: archive({"a.class": java_class.whole([held.decode()])}),
+        lambda held: _index_of(held.decode()),
+        lambda held: archive({"a.pyc": python_code.whole([held.decode()])}),
     ]
     for make in makers:
         yield make(old), make(new), views_of(make(new), make(old))
+
+
+def _index_of(more: str) -> bytes:
+    resources = (*jimage.RESOURCES, ("", "", more, "", 0, 7))
+    return CONVERSIONS[INDEX].packed(jimage.view_of(resources))
+
+
+def _converted(conversion: Conversion, again: Callable[[bytes, bool], tuple[bytes, int]], *files: bytes) -> Kind:
+    """Files and their views, each followed by a part that says which of the two it is."""
+
+    def airpatch(parts: Parts) -> object:
+        data, is_view = parts
+        if is_view:
+            return _digests([conversion.packed(data)])
+        size = conversion.size(data[: conversion.limit])
+        return size, _digests([conversion.view(data[:size])])
+
+    def reader(parts: Parts) -> object:
+        data, is_view = parts
+        made, size = again(data, bool(is_view))
+        if is_view:
+            require(size == len(data), "bytes that are left over")
+            return _digests([made])
+        return size, _digests([made])
+
+    def seeds() -> list[Parts]:
+        return [each for file in files for each in ([file, b""], [conversion.view(file), b"view"])]
+
+    return Kind(seeds, airpatch, reader)
 
 
 def _folded() -> list[Parts]:
@@ -195,8 +262,14 @@ KINDS: dict[str, Kind] = {
     "decisions": Kind(_taken_apart, _emitted, _emitted_again, 4),
     "delta": Kind(
         _deltas,
-        lambda parts: _digests([b"".join(decode(io.BytesIO(parts[0]), parts[1:], LIMIT))]),
-        lambda parts: _digests([delta.apply(parts[0], parts[1:], LIMIT)]),
+        lambda parts: _decoded(parts[0], parts[1:]),
+        lambda parts: _decoded_again(parts[0], parts[1:]),
+    ),
+    "source": Kind(
+        _sources,
+        lambda parts: _decoded(parts[1], [parts[0], *parts[2:]]),
+        lambda parts: _decoded_again(parts[1], [parts[0], *parts[2:]]),
+        keeps_size=True,
     ),
     "index": Kind(
         lambda: [[content] for content in members(".airpatch/index\0")],
@@ -211,6 +284,14 @@ KINDS: dict[str, Kind] = {
     ),
     "view": Kind(_described, _view, _view_again, 2),
     "fold": Kind(_folded, _fold, _fold_again, 2),
+    "class": _converted(CONVERSIONS[CLASS], class_files.convert, java_class.whole(), java_class.whole(["rate"], 12)),
+    "pyc": _converted(
+        CONVERSIONS[PYC],
+        pyc_files.convert,
+        *(python_code.whole(version=version) for version in (*python_code.OLD_VERSIONS, *python_code.NEW_VERSIONS)),
+        python_code.whole(["interest"], 3),
+    ),
+    "jimage": _converted(CONVERSIONS[INDEX], jimage_index.convert, _index_of("name"), _index_of("other")),
     "bundle": Kind(lambda: [[vector] for vector in vectors() if len(vector) < 1 << 14], _bundle, _bundle_again),
 }
 
@@ -219,7 +300,9 @@ def judge(judging: Judge, parts: Parts) -> str:
     """What a reader says of an input, in one word or line."""
     try:
         return json.dumps(judging(parts), default=repr)
-    except (AirpatchError, Refusal) as error:
+    except AirpatchError as error:  # codecs have classes of their own
+        return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == AirpatchError.__module__)
+    except Refusal as error:
         return type(error).__name__
     except Unsupported:
         return "unsupported"
@@ -242,9 +325,7 @@ def run(name: str, cases: int, seed: int, seconds: float) -> int:
     for tried in range(1, cases + 1):  # counts
         parts = list(inputs[tried - 1] if tried <= len(inputs) else rng.choice(inputs))
         if tried > len(inputs):
-            at = rng.randrange(kind.mutable)
-            other = rng.choice(inputs)
-            parts[at] = mutated(parts[at], other[min(at, len(other) - 1)], rng)
+            parts = kind.mutant(parts, rng.choice(inputs), rng)
         said = compare(kind, parts)
         if said is not None:
             found[said[:60]] += 1

@@ -20,6 +20,8 @@ _RESOLVE_BENEATH_WITHOUT_LINKS = 0x04 | 0x08
 """RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH."""
 _PUNCH_HOLE = 0x01 | 0x02
 """FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE."""
+_MUCH_WORK = 4 << 20
+"""Bytes of a layer, after work on which much memory is free."""
 _TIMEX = 256
 """Bytes; struct timex has 208 on 64 bits."""
 _TIME_ERROR = 5
@@ -324,10 +326,13 @@ def syncfs(fd: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
-def trim_heap() -> None:
-    """Give freed memory back to the system, where the C library keeps it and can do that (malloc_trim(3))."""
+def trim_heap(after: int) -> None:
+    """Give freed memory back to the system, where the C library keeps it and can do that (malloc_trim(3)).
+
+    It is kept after work on few bytes: to get it anew would take the next such work a tenth of its time.
+    """
     trim = getattr(_libc, "malloc_trim", None)
-    if trim is not None:
+    if trim is not None and after >= _MUCH_WORK:
         trim(0)
 
 

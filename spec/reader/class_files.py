@@ -1,11 +1,11 @@
 """Class files of Java with labels in place of the numbers of constants (VIEWS.md, Class files), and back."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from .errors import require
+from .labels import BASIS, Labels, mixed, scrambled
 
 MAX_CLASS = 4194304
-MASK = (1 << 64) - 1
 CONSTANTS = {  # by tag: bytes, round, how many constants it names, bytes before those that count for nothing
     **{1: (2, 0, 0, 0), 3: (4, 0, 0, 0), 4: (4, 0, 0, 0), 5: (8, 0, 0, 0), 6: (8, 0, 0, 0), 12: (4, 1, 2, 0)},
     **dict.fromkeys((7, 8, 16, 19, 20), (2, 1, 1, 0)),
@@ -48,9 +48,7 @@ class Walk:
         self.tags: dict[int, int] = {}
         self.starts: dict[int, int] = {}  # of the bytes behind a tag
         self.hashes = {0: 0}
-        self.made = {0: 0}  # what to write in place of a number, or of a label
-        self.numbers = {0: 0}  # the number that this means
-        self.short: dict[int, int] = {}
+        self.labels, self.short = Labels(16, folding), Labels(8, folding)
 
     def number(self, size: int) -> int:
         """The next bytes as a number."""
@@ -69,9 +67,11 @@ class Walk:
     def named(self) -> int:
         """Two bytes that name a constant; its number."""
         given = self.number(2)
-        require(given in self.made, "a constant that is not there")
-        self.put(self.made[given], 2)
-        return self.numbers[given]
+        if not given:
+            return 0
+        require(given in self.labels.made, "a constant that is not there")
+        self.put(self.labels.made[given], 2)
+        return self.labels.numbers[given]
 
     def each(self, what: Callable[[], object], size: int = 2) -> None:
         """A count, and as many times what."""
@@ -100,18 +100,12 @@ class Walk:
 
     def give_labels(self) -> None:
         """Labels of all constants, and short ones."""
-        taken, free = {0}, iter(range(1, 1 << 16))
         for turn in range(4):
             for number in sorted(number for number, tag in self.tags.items() if CONSTANTS[tag][1] == turn):
                 self.hashes[number] = self.hash(number)
-                label = _label(self.hashes[number], 16, taken, free)
-                given, made = (label, number) if self.folding else (number, label)
-                self.made[given], self.numbers[given] = made, number
-        taken, free = {0}, iter(range(1, 1 << 8))
+                self.labels.give(number, self.hashes[number])
         for number in sorted(number for number, tag in self.tags.items() if tag in LOADED and number < 256):
-            label = _label(self.hashes[number], 8, taken, free)
-            given, made = (label, number) if self.folding else (number, label)
-            self.short[given] = made
+            self.short.give(number, self.hashes[number])
 
     def hash(self, number: int) -> int:
         """The hash of a constant; what it names is converted."""
@@ -122,10 +116,7 @@ class Walk:
         parts = [tag, *self.data[start : start + size - 2 * names - silent]]
         self.at = start + size - 2 * names
         parts += [self.hashes[self.named()] for _ in range(names)]
-        value = 0xCBF29CE484222325
-        for part in parts:
-            value = (value ^ part) * 0x100000001B3 & MASK
-        return (value ^ value >> 32) * 0x9E3779B97F4A7C15 & MASK
+        return scrambled(mixed(BASIS, parts))
 
     def member(self) -> None:
         """A field or a method."""
@@ -148,15 +139,14 @@ class Walk:
         """One of them."""
         name = self.named()
         size = self.number(4)
-        require(size <= len(self.data) - self.at, "a class file that is cut short")
-        end = self.at + size
         content = self.content(self.text(name), outer)
         if content is None:
-            self.at = end
-        else:
-            whole, self.data = self.data, self.data[:end]
-            content()
-            self.data = whole
+            self.skip(size)
+            return
+        end = self.at + size
+        whole, self.data = self.data, self.data[:end]
+        content()
+        self.data = whole
         require(self.at == end, "an attribute of another size")
 
     def text(self, number: int) -> str:
@@ -215,7 +205,6 @@ class Walk:
         """Code."""
         self.skip(4)
         size = self.number(4)
-        require(size <= len(self.data) - self.at, "a class file that is cut short")
         start, end = self.at, self.at + size
         whole, self.data = self.data, self.data[:end]
         while self.at < end:
@@ -230,8 +219,8 @@ class Walk:
         require(first <= 201, "an unknown instruction")
         if first == 18:
             given = self.number(1)
-            require(given in self.short, "a constant that is not there")
-            self.put(self.short[given], 1)
+            require(given in self.short.made, "a constant that is not there")
+            self.put(self.short.made[given], 1)
         elif first in NAMING:
             self.named()
             self.skip(NAMING[first])
@@ -283,17 +272,6 @@ class Walk:
             self.each(lambda: self.value(depth + 1))
         else:
             self.fields("cc" if kind == ord("e") else "c")
-
-
-def _label(value: int, bits: int, taken: set[int], free: Iterator[int]) -> int:
-    """The label for a hash, which is taken from then on."""
-    tries = [value >> shift & (1 << bits) - 1 for shift in range(0, 64, bits)]
-    label = next((each for each in tries if each not in taken), None)
-    while label is None:
-        following = next(free)
-        label = None if following in taken else following
-    taken.add(label)
-    return label
 
 
 def _signed(number: int) -> int:

@@ -92,9 +92,7 @@ class _Abbreviations:
 
 def _number(data: bytes, at: int, stop: int) -> tuple[int, int]:
     """The lowest 56 bits of a LEB128 number, and where it ends; LookupError if that is not before `stop` or there."""
-    end = at + 1
-    while data[end - 1] & 0x80 and end <= stop:
-        end += 1
+    end = next((place for place in range(at, stop) if data[place] < 0x80), stop) + 1
     if end > stop:
         raise LookupError("a number that is too long")
     return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(data[at : min(end, at + 8)])), end
@@ -138,12 +136,8 @@ class DebugInfo:
 
     def fields(self, begin: int, end: int) -> Iterator[Field]:
         """Those that lie between these offsets."""
-        for place in range(bisect_left(self._fields, (begin,)), len(self._fields)):
-            field = self._fields[place]
-            if field.at + field.size <= end:
-                yield field
-            elif field.at >= end:
-                return
+        first, last = (bisect_left(self._fields, (at,)) for at in (begin, end))
+        yield from (field for field in self._fields[first:last] if field.at + field.size <= end)
 
     @cached_property
     def _fields(self) -> list[Field]:
@@ -161,7 +155,7 @@ class DebugInfo:
         for _ in range(MAX_UNITS):
             head = self.info[begin : begin + 12]
             end = begin + 4 + int.from_bytes(head[:4], "little")
-            if len(head) < 12 or end - begin < 12 or end > len(self.info):
+            if end - begin < 12 or end > len(self.info):
                 return
             version = int.from_bytes(head[4:6], "little")
             first, width, at = (_FIRST.get(head[6]), head[7], 8) if version == 5 else (11, head[10], 6)
@@ -170,3 +164,6 @@ class DebugInfo:
                 table = table if place == before else tables.table(place)
                 yield begin, self.info[begin:end], first, table
             begin = end
+
+
+NO_DEBUG_INFO = DebugInfo(b"", b"", {})

@@ -8,7 +8,7 @@ import zstandard
 
 from . import tar_headers, zstd
 from .cursor import Cursor
-from .debug_info import DebugInfo
+from .debug_info import NO_DEBUG_INFO, DebugInfo
 from .errors import refusing, require
 from .mixing import Coder, Mixing
 from .predict import Group, Range
@@ -134,7 +134,7 @@ class _Delta:
         require(bool(sources) == bool(targets), "no target range")
         points = self._numbers(control, 256, 2) if sources else []
         bases = self._numbers(control, 64, 2) if sources else []
-        info = self._debug_info(control, bases) if sources and control.number(1) else None
+        info = self._debug_info(control, bases) if sources and control.number(1) else NO_DEBUG_INFO
         covers, target = [], len(self.target)
         for _ in range(count):
             literal, cover = lengths.number(), lengths.number()

@@ -11,7 +11,12 @@ END, REST, SKIP = 0, 1, 2
 MAX_BUFFERED = MAX_CHUNK = 8388608
 MAX_STREAM = 1 << 30  # bytes that this reader holds of what a stream holds
 PASSING = ("zip-archive", "zip-directory")  # these have the bytes of the level around
-NOT_ENCODED = (*PASSING, "png-idat", "java-class", "jimage-index", "python-pyc")
+FORMS = {  # of what is as large as its view, or about: how it is converted, and its limit in bytes
+    "java-class": (class_files.convert, class_files.MAX_CLASS),
+    "jimage-index": (jimage_index.convert, jimage_index.MAX_INDEX),
+    "python-pyc": (pyc_files.convert, pyc_files.MAX_PYC),
+}
+NOT_ENCODED = (*PASSING, "png-idat", *FORMS)
 
 
 @dataclass
@@ -71,15 +76,9 @@ def begin(framing: str, around: Level) -> Level:
         return Level(framing, Cursor(b""), around)
     if framing == "png-idat":
         return Level(framing, Cursor(_from_chunks(around)))
-    if framing == "java-class":
-        view, size = class_files.convert(around.peek(class_files.MAX_CLASS), False)
-        around.take(size)
-        return Level(framing, Cursor(view))
-    if framing == "jimage-index":
-        size = jimage_index.size_of(around.peek(28))[0]
-        return Level(framing, Cursor(jimage_index.expand(around.take(size))))
-    if framing == "python-pyc":
-        view, size = pyc_files.convert(around.peek(pyc_files.MAX_PYC), False)
+    if framing in FORMS:
+        convert, limit = FORMS[framing]
+        view, size = convert(around.peek(limit), False)
         around.take(size)
         return Level(framing, Cursor(view))
     head, place = b"", around.at
@@ -161,15 +160,10 @@ def fold_level(framing: str, encoder: str, content: bytes, place: int, entries: 
         bodies = [b"IDAT" + content[at : at + size] for at in range(4, len(content), size)]
         sizes = [(len(body) - 4).to_bytes(4, "big") for body in bodies]
         return b"".join(n + one + zlib.crc32(one).to_bytes(4, "big") for n, one in zip(sizes, bodies, strict=True))
-    if framing == "jimage-index":
-        return jimage_index.fold(content)
-    if framing == "python-pyc":
-        made, size = pyc_files.convert(content, True)
-        require(size == len(content) <= pyc_files.MAX_PYC, "a compiled file of another size")
-        return made
-    if framing == "java-class":
-        made, size = class_files.convert(content, True)
-        require(size == len(content) <= class_files.MAX_CLASS, "a class file of another size")
+    if framing in FORMS:
+        convert, limit = FORMS[framing]
+        made, size = convert(content, True)
+        require(size == len(content) <= limit, "a class file, an index or a compiled file of another size")
         return made
     head = b""
     if framing in ("zip-entry", "zip-streamed"):

@@ -8,6 +8,15 @@ MAX_INDEX = 16777216
 SEED = 0x01000193
 
 
+def convert(data: bytes, folding: bool) -> tuple[bytes, int]:
+    """The view of the index that the bytes begin with, or what it is of; and the size of either."""
+    if folding:
+        return fold(data), len(data)
+    size = size_of(data)[0]
+    require(size <= len(data), "an index that is cut short")
+    return expand(data[:size]), size
+
+
 def size_of(head: bytes) -> tuple[int, int, int, int]:
     """How many bytes the index has, and the numbers n, a and s of its header."""
     require(len(head) >= 28 and head[:4] == b"\xda\xda\xfe\xca", "no index of jimage")
@@ -21,7 +30,6 @@ def size_of(head: bytes) -> tuple[int, int, int, int]:
 def expand(index: bytes) -> bytes:
     """The view of a whole index."""
     size, count, attributes, strings = size_of(index)
-    require(size == len(index), "an index that is cut short")
     first = 28 + 8 * count
     rows = []
     for place in struct.unpack_from(f"<{count}I", index, 28 + 4 * count):

@@ -79,7 +79,7 @@ class Group:
     targets: list[Range]
     points: dict[int, int]
     bases: list[tuple[int, ...]]
-    info: DebugInfo | None
+    info: DebugInfo
     number: int
     memory: dict[int, tuple[int, int]]
 
@@ -138,11 +138,11 @@ class Group:
         origin = _address(self.sources, position)
         reading = _Reading(self, original, out, learning, position if origin is None else origin, self.landing(target))
         require(mode < 8 + 3 * len(self.bases), "a prediction with a base that is not there")
-        require(mode != 7 or self.info, "a prediction without debugging information")
+        require(mode != 7 or self.info.bases, "a prediction without debugging information")
         source, there = self.bases[(mode - 8) // 3] if mode >= 8 else (0, 0)
         if mode in (1, 2, 5, 6):
             {1: reading.x86, 2: reading.aarch64, 5: reading.unwinding, 6: reading.anywhere}[mode]()
-        elif mode == 7 and self.info:
+        elif mode == 7:
             reading.debug_info(self.info)
         elif mode < 8 or mode % 3 == 2:
             reading.numbers(mode, source, there)
@@ -218,9 +218,8 @@ class _Reading:
         for place, what, of in info.fields(begin, begin + len(self.original)):
             at = place - begin
             if what == SPAN:
-                span = _UINT.get(self.original, at)
-                if span and self.group.valid(of):
-                    self._span(at, _UINT, of, span)
+                if self.group.valid(of):
+                    self._span(at, _UINT, of, _UINT.get(self.original, at))
             elif what == UNIT:
                 unit = section + of & _M64
                 self._change(at, _FIELD, unit, self.group.moved(unit))
@@ -232,6 +231,7 @@ class _Reading:
                 self._change(at, _FIELD, *info.bases[what])
 
     def _span(self, at: int, form: Form, address: int, span: int) -> None:
+        """A span of bytes from an address on, which stays 0 if it is."""
         moved = self.group.moved(address + span - 1) + 1 - self.group.moved(address) & _M64
         if 0 < moved < 2 * span:
             self._write(at, form, moved)
@@ -265,10 +265,9 @@ class _Reading:
         right = self.original[at + 4] & 0x0F <= 0x0A and self.original[at + 5] <= 3 and span < 2**32
         if not right or not (value == 0 or self.group.valid(value)):
             return False
-        if value and span:
-            self._span(at + 16, _WIDE, value, span)
         self._change(at, _FIELD, source, target)
         if value:
+            self._span(at + 16, _WIDE, value, span)
             self._change(at + 8, _WIDE, 0, 0)
         return True
 

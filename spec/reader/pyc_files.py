@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 from .errors import require
+from .labels import BASIS, Labels, mixed, scrambled
 
 MAX_PYC = 4194304
 MAX_OBJECTS = 65535
 MAX_DEPTH = 256
-MASK = (1 << 64) - 1
 PLAIN = {**dict.fromkeys(b"NTFS.", 0), ord("i"): 4, ord("g"): 8, ord("y"): 16}  # types without sizes: their bytes
 SIZED = {**dict.fromkeys(b"stuaA", 4), **dict.fromkeys(b"zZ", 1)}  # types with a size: the bytes of that
 COUNTED = {ord("("): 4, ord(">"): 4, ord(")"): 1}  # types with parts: the bytes of their count
@@ -45,10 +45,7 @@ class Walk:
         self.at = 16
         self.count = 0
         self.hashes: dict[int, int] = {}  # by number
-        self.made: dict[int, int] = {}  # what to write in place of a number, or of a label
-        self.numbers: dict[int, int] = {}  # the number that this means
-        self.taken = {0}
-        self.least = 1
+        self.labels = Labels(16, folding)
 
     def take(self, size: int) -> bytes:
         """The next bytes."""
@@ -65,9 +62,9 @@ class Walk:
         kind = self.number(1)
         if kind == ord("r"):
             given = self.number()
-            require(given in self.made, "an object that is not there")
-            self.out[self.at - 4 : self.at] = self.made[given].to_bytes(4, "little")
-            return self.hashes[self.numbers[given]]
+            require(given in self.labels.made, "an object that is not there")
+            self.out[self.at - 4 : self.at] = self.labels.made[given].to_bytes(4, "little")
+            return self.hashes[self.labels.numbers[given]]
         number = self.count if kind & 128 else None
         kind &= 127
         if number is not None:
@@ -75,22 +72,23 @@ class Walk:
             require(self.count <= MAX_OBJECTS, "too many objects that may be referred to")
         start = self.at
         first, second = self.parts(kind)
-        value = _mixed(0xCBF29CE484222325, [kind, *self.data[start : self.at]])
+        value = mixed(BASIS, [kind, *self.data[start : self.at]])
         require(not first or depth < MAX_DEPTH, "objects too deep")
         code = Code()
         if kind == ord("c"):
             around.append(code)
             around = code.within
         for _ in range(first):
-            value = _mixed(value, [self.object(around, depth + 1)])
+            value = mixed(value, [self.object(around, depth + 1)])
         if kind == ord("c"):
             code.line = self.at
             self.take(4)
         for _ in range(second):
-            value = _mixed(value, [self.object(around, depth + 1)])
-        value = (value ^ value >> 32) * 0x9E3779B97F4A7C15 & MASK
+            value = mixed(value, [self.object(around, depth + 1)])
+        value = scrambled(value)
         if number is not None:
-            self.give_label(number, value)
+            self.hashes[number] = value
+            self.labels.give(number, value)
         return value
 
     def parts(self, kind: int) -> tuple[int, int]:
@@ -111,16 +109,6 @@ class Walk:
             self.take(PLAIN[kind])
         return 0, 0
 
-    def give_label(self, number: int, value: int) -> None:
-        """A label for an object."""
-        label = next((one for at in (0, 16, 32, 48) if (one := value >> at & 0xFFFF) not in self.taken), 0)
-        while not label:
-            label = self.least if self.least not in self.taken else 0
-            self.least += 1
-        self.taken.add(label)
-        given, made = (label, number) if self.folding else (number, label)
-        self.hashes[number], self.made[given], self.numbers[given] = value, made, number
-
     def lines(self, codes: list[Code], before: int) -> None:
         """The lines of code objects in one, which has this line."""
         for code in codes:
@@ -129,9 +117,3 @@ class Walk:
             self.out[code.line : code.line + 4] = made.to_bytes(4, "little")
             before = made if self.folding else given
             self.lines(code.within, before)
-
-
-def _mixed(value: int, parts: list[int]) -> int:
-    for part in parts:
-        value = (value ^ part) * 0x100000001B3 & MASK
-    return value

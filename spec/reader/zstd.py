@@ -100,5 +100,4 @@ def unpack_member(packed: bytes, content: int) -> bytes:
     require(frame.ends and frame.end == len(packed), "bytes between frames")
     require(packed[4] & 0b00011111 == 0b00000100, "a frame's descriptor that no bundle has")
     require(frame.header.content_size == content, "a frame of another content size")
-    require(len(packed) <= content + content // 256 + 1024, "a frame that is longer than its content allows")
     return unpack(packed, frame, content, MAX_WINDOW)

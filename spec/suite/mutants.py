@@ -1,10 +1,11 @@
-"""Which checks of a reader some case of the suite needs: `python -m spec.suite.mutants [reader|airpatch] [MODULE ...]`.
+"""Which checks of a reader some case of the suite needs: `python -m spec.suite.mutants [reader|airpatch] [PATH ...]`.
 
 Each call of `require`, each `raise` of an error of the reader's own, and what a `Leaf` of the second reader demands of
 its value is a check. One at a time is left out, and the suite must notice: a case gets another answer, or none. What is
 not noticed has no vector of its own. Where a library has checked, and its error is raised as one of the reader's own
-(`refusing`), that of the library is let through. Modules are those
-of the second reader, or of airpatch's parsers, which then run as plain Python.
+(`refusing`), that of the library is let through. In modules that pass over what they do not take, and refuse nothing,
+each part of a condition is a check. Modules are those of the second reader, or of airpatch's parsers, which then run
+as plain Python.
 
 Checks are left out by a switch that each of them gets while its module is loaded. A first run of all cases finds by
 which checks each of them passes that do not hold; no other case can notice.
@@ -19,6 +20,7 @@ import os
 import re
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -39,7 +41,7 @@ MEMORY, PROCESSOR, WAIT = 600 << 20, 30, 1200
 waiting, beyond which a mutant counts as noticed."""
 SLOW = {"vectors/index-maps"}
 """Cases that only the decoder of MessagePack is tried with."""
-VERDICT, REASON, BACKED, MISSED = "verdict", "reason", "backed", "missed"
+VERDICT, REASON, BACKED, MISSED = WAYS = "verdict", "reason", "backed", "missed"
 """How a check that is left out shows: some case has another verdict, class or digests; is refused with other words, by
 a check behind it; is refused with the same words; or no case comes to a check that does not hold."""
 _SWITCH = "_check_is_on"
@@ -74,16 +76,29 @@ class Subject:
     """Functions of these modules that read nothing of what the suite has."""
     typed: tuple[str, ...] = ()
     """Modules that share types of C with them, which all or none of them have."""
+    silent: tuple[str, ...] = ()
+    """Those that pass over what is malformed, or is not what they look for: nothing of it is an error."""
+
+    def paths(self, patterns: Sequence[str]) -> set[Path]:
+        """The modules that match."""
+        return {path for pattern in patterns for path in self.folder.glob(pattern)}
 
 
 SUBJECTS = {
-    "reader": Subject("spec.reader", ROOT / "spec" / "reader", ("[a-z]*.py",), "spec.reader.__main__"),
+    "reader": Subject(
+        "spec.reader",
+        ROOT / "spec" / "reader",
+        ("[a-z]*.py",),
+        "spec.reader.__main__",
+        silent=("debug_info.py", "predict.py", "tar_headers.py"),
+    ),
     "airpatch": Subject(
         "airpatch",
         ROOT / "bundle" / "airpatch",
         (
             *("archive/frame_reader.py", "archive/opening.py", "archive/reader.py", "deflate/*.py"),
-            *("delta/addresses.py", "delta/columns.py", "delta/decoder.py", "delta/varints.py"),
+            *("delta/addresses.py", "delta/byte_differences.py", "delta/columns.py", "delta/debug_*.py"),
+            *("delta/decoder.py", "delta/predict_*.py", "delta/tar_headers.py", "delta/varints.py"),
             *("encoders/replicas.py", "encoders/zstd_columns.py", "encoders/zstd_decisions.py"),
             *("encoders/zstd_frame.py", "encoders/zstd_layout.py", "encoders/zstd_replicas.py"),
             *("encoders/zstd_toc.py", "encoders/zstd_write_blocks.py", "format/canonical.py"),
@@ -92,11 +107,13 @@ SUBJECTS = {
             *("layers/blob_builder.py", "layers/decision_reader.py", "layers/frames.py", "layers/recipe.py"),
             *("layers/step_sources.py", "layers/uncompressed.py", "model/*.py", "signing/bundle_signatures.py"),
             *("signing/sshsig.py", "signing/wire.py", "views/class_*.py", "views/description.py", "views/expand.py"),
-            *("views/fold.py", "views/framings.py"),
+            *("views/fold.py", "views/framings.py", "views/jimage_index.py", "views/perfect_hash.py"),
+            "views/pyc_files.py",
         ),
         "spec.suite.airpatch_answers",
-        frozenset({"ImageName.parse", "check_time", "emit_index", "parse_list", "plan_parts"}),
-        ("encoders/[!l]*.py",),
+        frozenset({"ImageName.parse", "check_time", "emit_index", "parse_list", "plan_parts", "relocate"}),
+        ("delta/predict.py", "delta/references.py", "encoders/[!l]*.py"),
+        ("delta/debug_*.py", "delta/predict_*.py", "delta/tar_headers.py"),
     ),
 }
 
@@ -118,8 +135,8 @@ class Switches:
 class _Switching(ast.NodeTransformer):
     """Gives each check of a module a switch."""
 
-    def __init__(self, path: Path, switches: Switches, others: frozenset[str]) -> None:
-        self.path, self.switches, self.others = path, switches, others
+    def __init__(self, path: Path, switches: Switches, others: frozenset[str], is_silent: bool) -> None:
+        self.path, self.switches, self.others, self.is_silent = path, switches, others, is_silent
         self.within: list[str] = []
         self.in_handler = False
 
@@ -145,17 +162,40 @@ class _Switching(ast.NodeTransformer):
         self.generic_visit(node)
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name == "require":
-            node.args[0] = self._or_left_out(node, node.args[0])
+            node.args[0] = self._or_left_out(node.args[0], node)
         elif name == "Leaf" and len(node.args) == 3:
             holds = ast.Call(node.args[2], [ast.Name("value", ast.Load())], [])
             value = ast.arguments(posonlyargs=[], args=[ast.arg("value")], kwonlyargs=[], kw_defaults=[], defaults=[])
-            node.args[2] = ast.Lambda(value, self._or_left_out(node, holds))
+            node.args[2] = ast.Lambda(value, self._or_left_out(holds, node))
         elif name == "refusing":
             node.args[0] = ast.IfExp(self._switch(node, ast.unparse(node)), node.args[0], ast.Tuple([], ast.Load()))
         return node
 
-    def _or_left_out(self, node: ast.AST, condition: ast.expr) -> ast.expr:
-        return ast.BoolOp(ast.Or(), [condition, ast.UnaryOp(ast.Not(), self._switch(node, ast.unparse(node)))])
+    def _or_left_out(self, condition: ast.expr, node: ast.AST | None = None) -> ast.expr:
+        is_on = self._switch(condition, ast.unparse(node or condition))
+        return ast.BoolOp(ast.Or(), [condition, ast.UnaryOp(ast.Not(), is_on)])
+
+    def _and_not_left_out(self, condition: ast.expr) -> ast.expr:
+        return ast.BoolOp(ast.And(), [condition, self._switch(condition, ast.unparse(condition))])
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        self.generic_visit(node)
+        if self.is_silent and not isinstance(node.test, ast.BoolOp) and ast.unparse(node.test) != "cython.compiled":
+            node.test = self._and_not_left_out(node.test)
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        self.generic_visit(node)
+        if self.is_silent:
+            leaving_out = self._or_left_out if isinstance(node.op, ast.And) else self._and_not_left_out
+            node.values = [each if isinstance(each, ast.BoolOp) else leaving_out(each) for each in node.values]
+        return node
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        node.ifs = [self.visit(each) for each in node.ifs]  # what is gone through is no condition
+        if self.is_silent:
+            node.ifs = [each if isinstance(each, ast.BoolOp) else self._or_left_out(each) for each in node.ifs]
+        return node
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
         before, self.in_handler = self.in_handler, True
@@ -166,37 +206,38 @@ class _Switching(ast.NodeTransformer):
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         self.generic_visit(node)
         name = ast.unparse(node.exc.func if isinstance(node.exc, ast.Call) else node.exc) if node.exc else ""
-        if not name or name.rpartition(".")[2] in _OUTSIDE or self.path.stem == "errors":
+        if not name or name.rpartition(".")[2] in _OUTSIDE or self.path.stem == "errors" or self.is_silent:
             return node
         others: list[ast.stmt] = [ast.Raise()] if self.in_handler else []
         return ast.If(self._switch(node, ast.unparse(node)), [node], others)
 
 
 class _Loader(SourceFileLoader):
-    def __init__(self, name: str, path: str, switches: Switches, others: frozenset[str]) -> None:
+    def __init__(self, name: str, path: str, switching: _Switching) -> None:
         super().__init__(name, path)
-        self.switches, self.others = switches, others
+        self.switching = switching
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        tree = _Switching(Path(path), self.switches, self.others).visit(ast.parse(self.get_data(path)))
+        tree = self.switching.visit(ast.parse(self.get_data(path)))
         code: CodeType = compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
         return code
 
     def exec_module(self, module: ModuleType) -> None:
-        vars(module)[_SWITCH] = self.switches.is_on
+        vars(module)[_SWITCH] = self.switching.switches.is_on
         super().exec_module(module)
 
 
 class _Finder(MetaPathFinder):
-    """Loads the modules of a subject from their sources, with switches, whether they are compiled or not."""
+    """Loads some modules of a subject from their sources, with switches, whether they are compiled or not."""
 
-    def __init__(self, subject: Subject, switches: Switches) -> None:
+    def __init__(self, subject: Subject, switches: Switches, modules: Sequence[str]) -> None:
         self.subject, self.switches = subject, switches
-        self.checked, self.typed = (
-            {path for pattern in patterns for path in subject.folder.glob(pattern)}
-            for patterns in (subject.modules, subject.typed)
-        )
+        wanted = subject.paths([f"{each}.py" for each in modules])
+        self.checked = subject.paths(subject.modules) & wanted
+        folders = {path.parent for path in self.checked}
+        self.typed = {path for path in subject.paths(subject.typed) if path.parent in folders}
+        self.silent = subject.paths(subject.silent)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -205,7 +246,8 @@ class _Finder(MetaPathFinder):
             spec = FileFinder(folder, (SourceFileLoader, SOURCE_SUFFIXES)).find_spec(fullname)
             path_ = Path(spec.origin) if spec is not None and spec.origin is not None else None
             if spec is not None and path_ in self.checked:
-                spec.loader = _Loader(fullname, str(path_), self.switches, self.subject.others)
+                switching = _Switching(path_, self.switches, self.subject.others, path_ in self.silent)
+                spec.loader = _Loader(fullname, str(path_), switching)
             if path_ in self.checked | self.typed:
                 return spec
         return None
@@ -251,13 +293,36 @@ def try_mutant(notices: Callable[[], tuple[str, str]], seconds: float) -> tuple[
 
 
 def main() -> int:
-    """Try all mutants, and print those that nothing notices."""
+    """Try all mutants, and print how they show."""
     parser = argparse.ArgumentParser(description="Which checks of a reader some case of the suite needs.")
     parser.add_argument("reader", nargs="?", choices=SUBJECTS, default="reader")
-    parser.add_argument("modules", nargs="*", help="names of modules, such as delta; all by default")
+    parser.add_argument("modules", nargs="*", help="paths in its package, such as views/pyc_*; all by default")
     arguments = parser.parse_args()
-    subject, switches = SUBJECTS[arguments.reader], Switches()
-    finder = _Finder(subject, switches)
+    subject = SUBJECTS[arguments.reader]
+    counts = Counter[str]()
+    if arguments.modules:
+        counts = _try_all(subject, arguments.modules)
+    else:
+        for folder in sorted({str(path.parent.relative_to(subject.folder)) for path in subject.paths(subject.modules)}):
+            # In a process of its own: the modules of other folders are compiled ones, which is quicker.
+            command = [sys.executable, "-m", "spec.suite.mutants", arguments.reader, f"{folder}/*"]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+                for line in process.stdout or ():
+                    if line.partition(" ")[0] in WAYS:
+                        counts[line.partition(" ")[0]] += 1
+                        print(line, end="", flush=True)
+            if process.returncode:
+                return 1
+    total = max(1, counts.total())
+    for what, known in (("verdict", counts[VERDICT]), ("verdict, or its reason,", counts[VERDICT] + counts[REASON])):
+        print(f"{known} of {total} checks ({100 * known / total:.1f} %), left out, change the {what} of some case")
+    return 0
+
+
+def _try_all(subject: Subject, modules: Sequence[str]) -> Counter[str]:
+    """Try the mutants of these modules, and print how each of them shows; how many show in which way."""
+    counts, switches = Counter[str](), Switches()
+    finder = _Finder(subject, switches, modules)
     sys.meta_path.insert(0, finder)
     answer = importlib.import_module(subject.command).answer
     for path in sorted(finder.checked):  # those, too, that no case needs
@@ -293,20 +358,14 @@ def main() -> int:
                         by_reason = f"{case.name}: {expected.reason!r:.200} -> {found.reason!r:.200}"
             return (REASON, by_reason) if by_reason else (BACKED, ", ".join(case.name for case in cases[:3]))
 
-        counts = Counter[str]()
         for number, site in enumerate(switches.sites):
-            if arguments.modules and site.path.stem not in arguments.modules:
-                continue
             how, by = MISSED, ""
             if number in by_check:
                 before = sum(took[case.name] for case in by_check[number])
                 how, by = try_mutant(lambda number=number: notices(number), before)  # type: ignore[misc]
             counts[how] += 1
             print(f"{how:8}{site} {site.text[:100]!r} {by}", flush=True)
-    total = max(1, counts.total())
-    for what, known in (("verdict", counts[VERDICT]), ("verdict, or its reason,", counts[VERDICT] + counts[REASON])):
-        print(f"{known} of {total} checks ({100 * known / total:.1f} %), left out, change the {what} of some case")
-    return 0
+    return counts
 
 
 if __name__ == "__main__":

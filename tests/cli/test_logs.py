@@ -48,7 +48,7 @@ def test_decisions() -> None:
 @pytest.mark.usefixtures("images")
 def test_a_replica_whose_proof_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect of it would otherwise show as a larger patch only."""
-    monkeypatch.setattr("airpatch.layers.gzip_ways.recognise", lambda _: ["zlib-9", "go1-flate-6"])
+    monkeypatch.setattr("airpatch.layers.gzip_ways.recognise", lambda _, **__: ["zlib-9", "go1-flate-6"])
     (warning,) = (line for line in diff("-v") if "does not make it" in line)
     assert ": replica zlib-9 does not make it: " in warning
 

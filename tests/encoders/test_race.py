@@ -41,3 +41,13 @@ def test_a_complete_stream_is_neither_longer_nor_shorter() -> None:
     assert names(encoders, b"ab", b"ab!", complete=True) == ["end"]
     assert names({"none": Shifting(0)}, b"ab", b"ab!", complete=True) == []
     assert names({"end": Shifting(0, b"!")}, b"ab", b"ab", complete=True) == []
+
+
+def test_one_that_is_left_alone_wins_after_enough_bytes() -> None:
+    encoders = {"one": Shifting(1), "two": Shifting(2)}
+    running = race(encoders.items(), b"abcdefgh", memoryview(b"bcdefgh?"), 2, complete=True, enough=4)
+    assert [runner.name for runner in running] == ["one"]
+    assert encoders["one"].fed == 4
+    twins = {"one": Shifting(1), "uno": Shifting(1)}
+    assert race(twins.items(), b"abcdefgh", memoryview(b"bcdefgh?"), 2, complete=False, enough=4) == []
+    assert twins["uno"].fed == 8, "two go on until one is left"

@@ -119,3 +119,14 @@ def test_pieces_rule_out() -> None:
 @pytest.mark.parametrize("name", ["pigz-1-p1", "pigz-2-p1-rsyncable", "pigz-1", "pigz-2-rsyncable"])
 def test_one_section_is_told_from_many(name: str) -> None:
     assert recognise(HEADER + deflate(name, inputs()["mixed"])) == [name]
+
+
+@needs_speed
+@pytest.mark.skipif(zlib.ZLIB_RUNTIME_VERSION not in SAME_ZLIB, reason="another zlib")
+def test_an_encoder_that_is_left_alone_is_not_asked_for_the_rest() -> None:
+    content = inputs()["tar"]
+    flushed = zlib.compressobj(9, zlib.DEFLATED, 31)
+    data = flushed.compress(content[:-1000]) + flushed.flush(zlib.Z_SYNC_FLUSH)
+    data += flushed.compress(content[-1000:]) + flushed.flush()
+    assert recognise(data, ["zlib-9"]) == []
+    assert recognise(data, ["zlib-9"], enough=32 << 10) == ["zlib-9"]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
 
 from airpatch.blobs.content import BytesBlob
-from airpatch.blobs.scratch import ScratchStore
+from airpatch.blobs.scratch import Scratch, ScratchFile, ScratchStore
 from airpatch.delta.effort import Effort
+from airpatch.encoders.recognise import recognise
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
-from airpatch.layers import decision_reader, gzip_ways
+from airpatch.layers import decision_reader, gzip_ways, zstd_ways
 from airpatch.layers.compression import compression, extract, opened
+from airpatch.layers.differences import Differences
 from airpatch.layers.patch_maker import Made, PatchMaker
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import (
@@ -97,6 +101,10 @@ def patched(
 def content_of(made: Made) -> bytes:
     with closing(made.file):
         return made.file.read(0, made.file.size)
+
+
+def frame_by_frame(uncompressed: bytes) -> bytes:
+    return b"".join(zstd(uncompressed[at : at + 1000]) for at in range(0, len(uncompressed), 1000))
 
 
 def method(patch: bytes | None) -> Method:
@@ -202,11 +210,7 @@ def test_zstd_by_an_encoder_that_differs_from_its_replica_is_corrected() -> None
 
 def test_frames_of_zstd_that_are_the_same_travel_once() -> None:
     """As those of zstd:chunked, which compresses each file on its own."""
-
-    def chunked(uncompressed: bytes) -> bytes:
-        return b"".join(zstd(uncompressed[at : at + 1000]) for at in range(0, len(uncompressed), 1000))
-
-    old, new = chunked(UNCOMPRESSED), chunked(changed(UNCOMPRESSED))
+    old, new = frame_by_frame(UNCOMPRESSED), frame_by_frame(changed(UNCOMPRESSED))
     patch = patched(new, old)
     assert method(patch) == Raw()
     assert patch is not None
@@ -256,9 +260,45 @@ def test_deflate_that_only_gunzip_takes_is_for_replicas_alone(monkeypatch: pytes
 
 def test_a_replica_that_is_wrong_later_is_found_out_by_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recognised by its beginning, tried on the whole, and given up for the next way."""
-    monkeypatch.setattr(gzip_ways, "recognise", lambda _: ["zlib-9", "zlib-1", "go1-flate-6"])
+    monkeypatch.setattr(gzip_ways, "recognise", lambda _, **__: ["zlib-9", "zlib-1", "go1-flate-6"])
     found = method(patched(GO(changed(UNCOMPRESSED)), GO(UNCOMPRESSED)))
     assert found == Replica("go1-flate-6", GZIP_HEADER)
+
+
+def test_an_encoder_that_seems_to_be_the_only_one_is_found_out_by_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left alone by the beginning; then more of the blob is looked at, to its end."""
+
+    def recognised(start: bytes, *, enough: int) -> list[str]:
+        return recognise(start) if enough == sys.maxsize else ["zlib-9"]
+
+    monkeypatch.setattr(gzip_ways, "recognise", recognised)
+    found = method(patched(GO(changed(UNCOMPRESSED)), GO(UNCOMPRESSED)))
+    assert found == Replica("go1-flate-6", GZIP_HEADER)
+
+
+def test_no_encoder_is_looked_for_where_the_difference_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gzip_ways, "recognise", None)
+    monkeypatch.setattr(zstd_ways, "recognise_frames", None)
+    for blob in (GO(noise(30_000, 1)), zstd(noise(30_000, 1))):
+        assert patched(blob, GO(noise(30_000, 2))) is None
+
+
+@pytest.mark.parametrize("effort", Effort)
+def test_zstd_blobs_as_they_are_get_one_look_where_the_first_is_the_last(
+    effort: Effort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Effort | None] = []
+    between = Differences.between
+
+    def counted(self: Differences, target: Scratch, *args: Any, **options: Any) -> ScratchFile:
+        if target.size == len(new):
+            looks.append(options.get("effort"))
+        return between(self, target, *args, **options)
+
+    monkeypatch.setattr(Differences, "between", counted)
+    old, new = frame_by_frame(UNCOMPRESSED), frame_by_frame(changed(UNCOMPRESSED))
+    assert method(patched(new, old, effort=effort)) == Raw()
+    assert looks == [Effort.FAST, *([] if effort is Effort.FAST else [None])]
 
 
 def test_none_is_larger_than_its_blob() -> None:

@@ -24,8 +24,16 @@ _FLAG_CONTEXTS = cython.declare(cython.int, 5)
 _VALUE_CONTEXTS = cython.declare(cython.int, 6)
 _TRUSTS = 3
 _BLOCK = cython.declare(cython.Py_ssize_t, 32)  # bytes of a copy that are right or not, before it is said which
+_AT_ONCE = cython.declare(cython.Py_ssize_t, 1 << 12)  # bytes, for whose bits there is room, and that need no GIL:
+_SHORT = cython.declare(cython.Py_ssize_t, 1 << 8)  # fewer are coded before another thread would give it back
+_BITS = cython.declare(cython.Py_ssize_t, 10)  # that a byte takes at most: whether it, and its block, is right, and 8
 _PHASES = cython.declare(cython.Py_ssize_t, 8)
+# Declared, since Cython computes with longer literals as Python does: byte by byte that takes a tenth of the time.
+_MASK32 = cython.declare(cython.ulonglong, (1 << 32) - 1)
+_MASK40 = cython.declare(cython.ulonglong, (1 << 40) - 1)
+_MASK48 = cython.declare(cython.ulonglong, (1 << 48) - 1)
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
+_FIELDS = cython.declare(cython.ulonglong, 0xFFF8C7F8)  # of an x86-64 instruction
 # Selectors and refinements of the model of flags: of covers, of blocks, of bytes.
 _BLOCKS = cython.declare(cython.Py_ssize_t, 1)
 _BYTES = cython.declare(cython.Py_ssize_t, 1 + KINDS)
@@ -52,6 +60,9 @@ class MixedContent:
     _last_covers: cython.ulonglong  # which of the last ones were wrong, the last one lowest; likewise blocks
     _last_blocks: cython.ulonglong
     _last_values: cython.ulonglong
+    _field: cython.int  # bytes of an x86-64 reference still to come in what is corrected
+    _row: cython.ulonglong  # of the last 16 bytes of it in blocks that are not right: which were wrong
+    _run: cython.ulonglong  # bytes of it that were right since
     _reading: cython.bint
 
     def __init__(self, size: int) -> None:
@@ -98,15 +109,37 @@ class MixedContent:
 
         `ahead` is what the source holds where the last copy would go on, perhaps less.
         """
-        model: Model = self._literals
-        contexts: cython.ulonglong[::1] = model.contexts
+        start: cython.Py_ssize_t
+        stop: cython.Py_ssize_t
+        for start in range(0, len(piece), _AT_ONCE):
+            stop = min(start + _AT_ONCE, len(piece))
+            self._coder.make_room(_BITS * (stop - start))
+            if stop - start < _SHORT:
+                self._literal(piece, ahead, offset, start, stop)
+            else:
+                with cython.nogil:
+                    self._literal(piece, ahead, offset, start, stop)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _literal(
+        self,
+        piece: cython.uchar[::1],
+        ahead: cython.const[cython.uchar][::1],
+        offset: cython.ulonglong,
+        start: cython.Py_ssize_t,
+        stop: cython.Py_ssize_t,
+    ) -> cython.void:
+        """Code the bytes of a literal from `start` to `stop`."""
+        contexts: cython.ulonglong[::1] = self._literals.contexts
         i: cython.Py_ssize_t
         expected: cython.ulonglong
         hint: cython.ulonglong
         history: cython.ulonglong
         trust: cython.Py_ssize_t
         byte: cython.int
-        for i in range(len(piece)):
+        for i in range(start, stop):
             history = self._history
             hint = ahead[i] if i < len(ahead) else 0
             expected = self._ring[self._like & self._last] if self._alike else 0
@@ -114,15 +147,15 @@ class MixedContent:
             contexts[0] = context(history & 0xFF, 0)
             contexts[1] = context(history & 0xFFFF, 1)
             contexts[2] = context(history & 0xFFFFFF, 2)
-            contexts[3] = context(history & 0xFFFFFFFF, 3)
-            contexts[4] = context(history & 0xFFFFFFFFFFFF, 4)
+            contexts[3] = context(history & _MASK32, 3)
+            contexts[4] = context(history & _MASK48, 4)
             contexts[5] = context(hint | (history & 0xFF) << 8, 5)
             contexts[6] = context(
                 expected | cython.cast(cython.ulonglong, self._alike if self._alike < 15 else 15) << 8, 6
             )
-            contexts[7] = context(history & 0xFFF8C7F8, 7)
+            contexts[7] = context(history & _FIELDS, 7)
             contexts[8] = context(history & 0xFF | (history >> 24 & 0xFF) << 8 | ((offset + i) & 3) << 16, 8)
-            byte = model.byte(
+            byte = self._literals.byte(
                 self._coder,
                 piece[i],
                 cython.cast(cython.int, expected),
@@ -134,6 +167,7 @@ class MixedContent:
             self._remember(byte)
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _remember(self, byte: cython.int) -> cython.void:
         """Note a literal, and find where the next one may be repeated from."""
@@ -145,9 +179,7 @@ class MixedContent:
             self._alike = 0
         ring[self._count & self._last] = cython.cast(cython.uchar, byte)
         self._count += 1
-        slot: cython.Py_ssize_t = cython.cast(
-            cython.Py_ssize_t, context(self._history & 0xFFFFFFFFFF, 9) >> self._unused
-        )
+        slot: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, context(self._history & _MASK40, 9) >> self._unused)
         same: cython.longlong = 0
         if not self._alike:
             self._like = self._matches[slot]
@@ -166,8 +198,7 @@ class MixedContent:
         self, right: cython.bint, kind: cython.Py_ssize_t, piece: cython.const[cython.uchar][::1]
     ) -> cython.bint:
         """Code whether the copy `piece` is right, and return it. `kind` is its mode without the base."""
-        model: Model = self._flags
-        contexts: cython.ulonglong[::1] = model.contexts
+        contexts: cython.ulonglong[::1] = self._flags.contexts
         size: cython.ulonglong = len(piece)
         about: cython.ulonglong = 0 if size < 16 else 1 if size < 64 else 2 if size < 256 else 3
         name: cython.ulonglong = kind
@@ -177,7 +208,8 @@ class MixedContent:
         contexts[2] = context(name | (self._last_covers & 7) << 4 | about << 8, 18)
         contexts[3] = context(self._last_covers & 0xFF, 19)
         contexts[4] = context(name | (size if size < 1000 else 1000) << 4, 20)
-        right = not model.flag(self._coder, not right, 0, _REFINED_COVERS)
+        self._coder.make_room(1)
+        right = not self._flags.flag(self._coder, not right, 0, _REFINED_COVERS)
         self._last_covers = (self._last_covers << 1 | (not right)) & 0xFF
         if right:
             for i in range(max(len(piece) - 8, 0), len(piece)):
@@ -196,63 +228,89 @@ class MixedContent:
 
         `address` is where it stands. Return how many bytes were wrong.
         """
-        size: cython.Py_ssize_t = len(piece)
-        start: cython.Py_ssize_t
+        begin: cython.Py_ssize_t
+        end: cython.Py_ssize_t
+        wrong: cython.longlong = 0
+        self._field = 0
+        self._row = self._run = 0
+        for begin in range(0, len(piece), _AT_ONCE):
+            end = min(begin + _AT_ONCE, len(piece))
+            self._coder.make_room(_BITS * (end - begin))
+            if end - begin < _SHORT:
+                wrong += self._correct(piece, wanted, kind, address, begin, end)
+            else:
+                with cython.nogil:
+                    wrong += self._correct(piece, wanted, kind, address, begin, end)
+        return wrong
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _correct(
+        self,
+        piece: cython.uchar[::1],
+        wanted: cython.const[cython.uchar][::1],
+        kind: cython.Py_ssize_t,
+        address: cython.ulonglong,
+        begin: cython.Py_ssize_t,
+        end: cython.Py_ssize_t,
+    ) -> cython.longlong:
+        """Correct the bytes from `begin` to `end`; return how many were wrong."""
+        start: cython.Py_ssize_t = begin
         stop: cython.Py_ssize_t
         i: cython.Py_ssize_t
         wrong: cython.longlong = 0
         before: cython.longlong
-        field: cython.int = 0  # bytes of an x86-64 reference still to come
-        row: cython.ulonglong = 0  # of the last 16 bytes in blocks that are not right: which were wrong
-        run: cython.ulonglong = 0  # bytes that were right since
         phase: cython.ulonglong
         is_wrong: cython.bint
         byte: cython.int
-        for start in range(0, size, _BLOCK):
-            stop = min(start + _BLOCK, size)
+        while start < end:
+            stop = min(start + _BLOCK, end)
             is_wrong = False
             if not self._reading:
                 i = start
                 while i < stop and piece[i] == wanted[i]:
                     i += 1
                 is_wrong = i < stop
-            is_wrong = self._block(is_wrong, kind, run, piece, start)
+            is_wrong = self._block(is_wrong, kind, self._run, piece, start)
             before = wrong
             for i in range(start, stop):
                 if is_wrong:
                     if kind <= 1:
-                        phase = 5 - field if field else 0
+                        phase = 5 - self._field if self._field else 0
                     else:
                         phase = (address + i) & (3 if kind == 2 or kind == 4 else 7)
                     # The last byte of a block of which all others are right is not.
                     byte = 1
                     if i + 1 < stop or wrong > before:
                         byte = self._byte(
-                            0 if self._reading else piece[i] != wanted[i], kind, phase, run, row, piece, i
+                            0 if self._reading else piece[i] != wanted[i], kind, phase, self._run, self._row, piece, i
                         )
-                    row = (row << 1 | byte) & 0xFFFF
+                    self._row = (self._row << 1 | byte) & 0xFFFF
                     if byte:
                         wrong += 1
                         byte = 0 if self._reading else (wanted[i] - piece[i]) & 0xFF
-                        piece[i] = (piece[i] + self._value(byte, kind, phase, run, piece[i])) & 0xFF
-                        run = 0
+                        piece[i] = (piece[i] + self._value(byte, kind, phase, self._run, piece[i])) & 0xFF
+                        self._run = 0
                     else:
-                        run += 1
+                        self._run += 1
                 else:
-                    run += 1
+                    self._run += 1
                 byte = piece[i]
-                if field:
-                    field -= 1
+                if self._field:
+                    self._field -= 1
                 elif (
                     (byte & 0xFE) == 0xE8
                     or (byte & 0xC7) == 0x05
                     or ((self._history & 0xFF) == 0x0F and (byte & 0xF0) == 0x80)
                 ):
-                    field = 4
+                    self._field = 4
                 self._history = (self._history << 8 | cython.cast(cython.ulonglong, byte)) & _MASK64
+            start = stop
         return wrong
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _block(
         self,
@@ -263,8 +321,7 @@ class MixedContent:
         start: cython.Py_ssize_t,
     ) -> cython.bint:
         """Code whether something is wrong in the block from `start` on."""
-        model: Model = self._flags
-        contexts: cython.ulonglong[::1] = model.contexts
+        contexts: cython.ulonglong[::1] = self._flags.contexts
         name: cython.ulonglong = kind
         last: cython.ulonglong = self._last_blocks
         beginning: cython.ulonglong = piece[start]
@@ -275,11 +332,14 @@ class MixedContent:
         contexts[2] = context(name | last << 4, 23)
         contexts[3] = context(name | (run >> 5 if run >> 5 < 15 else 15) << 4 | (last & 3) << 12, 24)
         contexts[4] = context(name | beginning << 4, 25)
-        wrong = model.flag(self._coder, wrong, _BLOCKS + kind, _REFINED_BLOCKS + cython.cast(cython.Py_ssize_t, last))
+        wrong = self._flags.flag(
+            self._coder, wrong, _BLOCKS + kind, _REFINED_BLOCKS + cython.cast(cython.Py_ssize_t, last)
+        )
         self._last_blocks = (last << 1 | wrong) & 0xFF
         return wrong
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _byte(
         self,
@@ -292,8 +352,7 @@ class MixedContent:
         at: cython.Py_ssize_t,
     ) -> cython.int:
         """Code whether the byte at `at` is wrong."""
-        model: Model = self._flags
-        contexts: cython.ulonglong[::1] = model.contexts
+        contexts: cython.ulonglong[::1] = self._flags.contexts
         history: cython.ulonglong = self._history
         copied: cython.ulonglong = piece[at]
         following: cython.ulonglong = piece[at + 1] if at + 1 < len(piece) else 0
@@ -306,7 +365,7 @@ class MixedContent:
         contexts[2] = context((where & 0xF) | copied << 8 | following << 16 | (history & 0xFFFF) << 24, 28)
         contexts[3] = context(where | row << 8, 29)
         contexts[4] = context((where & 0xF) | copied << 8 | (history & 0xFFFFFF) << 16, 30)
-        return model.flag(
+        return self._flags.flag(
             self._coder,
             wrong,
             _BYTES + _PHASES * kind + cython.cast(cython.Py_ssize_t, phase),
@@ -314,6 +373,7 @@ class MixedContent:
         )
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _value(
         self,
@@ -324,8 +384,7 @@ class MixedContent:
         copied: cython.ulonglong,
     ) -> cython.int:
         """Code what to add to a wrong byte."""
-        model: Model = self._values
-        contexts: cython.ulonglong[::1] = model.contexts
+        contexts: cython.ulonglong[::1] = self._values.contexts
         history: cython.ulonglong = self._history
         last: cython.ulonglong = self._last_values
         where: cython.ulonglong = phase << 4 | cython.cast(cython.ulonglong, kind)
@@ -336,6 +395,6 @@ class MixedContent:
         contexts[3] = context(where | (last & 0xFF) << 8 | near << 16, 34)
         contexts[4] = context(where | (last & 0xFFFF) << 8 | near << 24, 35)
         contexts[5] = context(copied | (history & 0xFFFF) << 8, 36)
-        value = model.byte(self._coder, value, 0, 0, cython.cast(cython.Py_ssize_t, phase))
+        value = self._values.byte(self._coder, value, 0, 0, cython.cast(cython.Py_ssize_t, phase))
         self._last_values = (last << 8 | cython.cast(cython.ulonglong, value)) & 0xFFFF
         return value

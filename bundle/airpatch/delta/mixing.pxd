@@ -11,17 +11,19 @@ cdef class Coder:
     cdef unsigned long long _low
     cdef unsigned long long _high
     cdef unsigned long long _code
-    cdef bytearray _out
+    cdef unsigned char[::1] _out  # what is written, in a buffer with room for more
+    cdef Py_ssize_t _end
 
-    cdef unsigned long long _next(self) noexcept
-    cdef int bit(self, int bit, unsigned long long likely) noexcept
+    cpdef void make_room(self, Py_ssize_t bits)
+    cdef unsigned long long _next(self) noexcept nogil
+    cdef int bit(self, int bit, unsigned long long likely) noexcept nogil
 
 
 cdef class Model:
     cdef unsigned long long[::1] contexts  # of what is coded next
     cdef Py_ssize_t _inputs
     cdef int _slot_bits
-    cdef long long _rate
+    cdef int _rate
     cdef unsigned int[::1] _counters  # differences to _UNKNOWN of 22 bits of probability, 10 of how many bits were seen
     cdef bint _is_packed  # lines of 16 of them lie in the order of their first use, while few are used
     cdef Py_ssize_t _used  # packed lines
@@ -37,8 +39,8 @@ cdef class Model:
     cdef int[::1] _stretch
     cdef int[::1] _adaptation
 
-    cdef int flag(self, Coder coder, int bit, Py_ssize_t selector, Py_ssize_t refinement) noexcept
-    cdef Py_ssize_t _line(self, Py_ssize_t i, Py_ssize_t number) noexcept
-    cdef void _unpack(self) noexcept
-    cdef int byte(self, Coder coder, int value, int expected, Py_ssize_t trust, Py_ssize_t refinement) noexcept
-    cdef int _bit(self, Coder coder, int bit, Py_ssize_t selector, Py_ssize_t refinement) noexcept
+    cdef int flag(self, Coder coder, int bit, Py_ssize_t selector, Py_ssize_t refinement) noexcept nogil
+    cdef Py_ssize_t _line(self, Py_ssize_t i, Py_ssize_t number) noexcept nogil
+    cdef void _unpack(self) noexcept nogil
+    cdef int byte(self, Coder coder, int value, int expected, Py_ssize_t trust, Py_ssize_t refinement) noexcept nogil
+    cdef int _bit(self, Coder coder, int bit, Py_ssize_t selector, Py_ssize_t refinement) noexcept nogil

@@ -1,7 +1,7 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 # In bounds: a line's number is below inputs << slot_bits - 4; a byte takes 2 * inputs lines, a flag half as many, and
 # begins with `_room` at most of the packed ones; selectors and refinements are below what the model was made with; a
-# stretched probability has 12 bits.
+# stretched probability has 12 bits; whoever codes bits has made room for them.
 """Context mixing: bits predicted in several contexts at once, and an arithmetic coder (spec/DELTA.md, Mixing).
 
 The predictions are mixed by weights that learn which contexts are right, and the result is refined by what has come
@@ -29,9 +29,9 @@ _ONE = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ra
 _OTHER = cython.declare(cython.ulonglong, 0xD6E8FEB86659FD93)
 _NIBBLE = cython.declare(cython.ulonglong, 0x9E3779B1)
 _SPREAD = cython.declare(cython.ulonglong, 0x85EBCA6B)
-_SEEN = cython.declare(cython.longlong, 255)  # bits after which a counter adapts no slower
-_SURE = cython.declare(cython.longlong, 31)  # bits after which a counter is trusted fully
-_HEAVIEST = cython.declare(cython.longlong, 1 << 20)
+_SEEN = cython.declare(cython.int, 255)  # bits after which a counter adapts no slower
+_SURE = cython.declare(cython.int, 31)  # bits after which a counter is trusted fully
+_HEAVIEST = cython.declare(cython.int, 1 << 20)
 _UNKNOWN = cython.declare(cython.uint, 1 << 31)  # of a counter: probability 1/2, no bit seen
 _FIRST_WEIGHT = 26000  # of 65536
 _LINE = cython.declare(cython.Py_ssize_t, 16)  # counters beside each other: of half a byte, or of 16 flags
@@ -84,7 +84,8 @@ class Coder:
         self._size = self._at = 0
         self._low = self._code = 0
         self._high = (1 << 32) - 1
-        self._out = bytearray()
+        self._out = bytearray(1)
+        self._end = 0
 
     def read(self, data: bytes) -> None:
         """Begin to read `data`."""
@@ -102,11 +103,20 @@ class Coder:
         self._reading = False
         self._low = 0
         self._high = (1 << 32) - 1
-        self._out = bytearray()
+        self._end = 0
 
     def written(self) -> bytes:
         """Return what was written."""
-        return bytes(self._out) + int(self._low).to_bytes(4, "big")
+        return bytes(self._out[: self._end]) + int(self._low).to_bytes(4, "big")
+
+    @cython.ccall
+    def make_room(self, bits: cython.Py_ssize_t) -> cython.void:
+        """Have room to write so many bits: at worst, each moves all bytes of the bounds."""
+        size: cython.Py_ssize_t = self._end + 4 * bits
+        if not self._reading and size > len(self._out):
+            larger = bytearray(2 * size)
+            larger[: self._end] = self._out[: self._end]
+            self._out = larger
 
     @property
     def used_up(self) -> bool:
@@ -114,6 +124,7 @@ class Coder:
         return self._at == self._size
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _next(self) -> cython.ulonglong:
         byte: cython.ulonglong = 0
@@ -123,9 +134,13 @@ class Coder:
         return byte
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def bit(self, bit: cython.int, likely: cython.ulonglong) -> cython.int:
-        """Write a bit, or read one; return it. A 1 has the probability `likely` of 4096, neither 0 nor all."""
+        """Write a bit, or read one; return it. A 1 has the probability `likely` of 4096, neither 0 nor all.
+
+        There must be room to write it.
+        """
         middle: cython.ulonglong = self._low + ((self._high - self._low) >> 12) * likely
         if self._reading:
             bit = self._code <= middle
@@ -137,7 +152,8 @@ class Coder:
             if self._reading:
                 self._code = (self._code << 8 | self._next()) & _MASK32
             else:
-                self._out.append(cython.cast(cython.int, self._high >> 24))
+                self._out[self._end] = cython.cast(cython.uchar, self._high >> 24)
+                self._end += 1
             self._low = (self._low << 8) & _MASK32
             self._high = (self._high << 8 | 0xFF) & _MASK32
         return bit
@@ -174,6 +190,7 @@ class Model:
         self._adaptation = _ADAPTATION
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def flag(
         self, coder: Coder, bit: cython.int, selector: cython.Py_ssize_t, refinement: cython.Py_ssize_t
@@ -191,6 +208,7 @@ class Model:
         return self._bit(coder, bit, selector, refinement)
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def byte(
         self,
@@ -232,6 +250,7 @@ class Model:
         return partial & 255
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _line(self, i: cython.Py_ssize_t, number: cython.Py_ssize_t) -> cython.Py_ssize_t:
         """Return the place of the first counter of the line of context `i` that has this number, by a hash."""
@@ -244,6 +263,7 @@ class Model:
         return number * _LINE
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _unpack(self) -> cython.void:
         """Move the lines to where their numbers say.
@@ -264,48 +284,56 @@ class Model:
         self._used = 0
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _bit(
         self, coder: Coder, bit: cython.int, selector: cython.Py_ssize_t, refinement: cython.Py_ssize_t
     ) -> cython.int:
         i: cython.Py_ssize_t
         counter: cython.uint
-        seen: cython.longlong
-        likely: cython.longlong
-        weight: cython.longlong
-        mixed: cython.longlong = 0
-        first: cython.Py_ssize_t = 2 * self._inputs * selector
-        for i in range(self._inputs):
+        seen: cython.int
+        likely: cython.int
+        signal: cython.int
+        mixed: cython.int = 0
+        inputs: cython.Py_ssize_t = self._inputs
+        first: cython.Py_ssize_t = 2 * inputs * selector
+        # All products have less than 32 bits: a signal has 12, a weight 21, an error 13 and those of the rate.
+        for i in range(inputs):
             counter = self._counters[self._places[i]] ^ _UNKNOWN
-            likely = counter >> 20
+            likely = cython.cast(cython.int, counter >> 20)
             seen = counter & 1023
-            self._signals[2 * i] = self._stretch[likely] if seen else 0
-            self._signals[2 * i + 1] = ((likely - 2048) * (seen if seen < _SURE else _SURE)) >> 5
-        for i in range(2 * self._inputs):
-            mixed += (cython.cast(cython.longlong, self._signals[i]) * self._weights[first + i]) >> 16
+            signal = self._stretch[likely] if seen else 0
+            self._signals[2 * i] = signal
+            mixed += (signal * self._weights[first + 2 * i]) >> 16
+            signal = ((likely - 2048) * (seen if seen < _SURE else _SURE)) >> 5
+            self._signals[2 * i + 1] = signal
+            mixed += (signal * self._weights[first + 2 * i + 1]) >> 16
         mixed = 2047 if mixed > 2047 else -2047 if mixed < -2047 else mixed
         likely = self._squash[mixed + 2048]
         # Refine: a point below, a point above, and how far between them.
         row: cython.Py_ssize_t = _REFINED * refinement + ((mixed + 2048) >> 7)
-        part: cython.longlong = (mixed + 2048) & 127
-        refined: cython.longlong = (self._refined[row] * (128 - part) + self._refined[row + 1] * part) >> 11
+        part: cython.int = (mixed + 2048) & 127
+        refined: cython.int = (self._refined[row] * (128 - part) + self._refined[row + 1] * part) >> 11
         refined = (likely + 3 * refined + 2) >> 2
         refined = 1 if refined < 1 else 4095 if refined > 4095 else refined
         bit = coder.bit(bit, cython.cast(cython.ulonglong, refined))
         # Learn.
         row += part > 64
         self._refined[row] += ((bit << 16) - self._refined[row]) >> 6
-        error: cython.longlong = ((bit << 12) - likely) * self._rate
-        for i in range(2 * self._inputs):
-            weight = self._weights[first + i] + ((self._signals[i] * error + 0x8000) >> 16)
-            weight = _HEAVIEST if weight > _HEAVIEST else -_HEAVIEST if weight < -_HEAVIEST else weight
-            self._weights[first + i] = cython.cast(cython.int, weight)
-        for i in range(self._inputs):
+        error: cython.int = ((bit << 12) - likely) * self._rate
+        for i in range(2 * inputs):
+            signal = self._weights[first + i] + ((self._signals[i] * error + 0x8000) >> 16)
+            self._weights[first + i] = (
+                _HEAVIEST if signal > _HEAVIEST else -_HEAVIEST if signal < -_HEAVIEST else signal
+            )
+        for i in range(inputs):
             counter = self._counters[self._places[i]] ^ _UNKNOWN
             seen = counter & 1023
-            likely = counter >> 10
-            likely += ((cython.cast(cython.longlong, bit) << 22) - likely) * self._adaptation[seen] >> 16
+            likely = cython.cast(cython.int, counter >> 10)
+            likely += cython.cast(
+                cython.int, (cython.cast(cython.longlong, bit << 22) - likely) * self._adaptation[seen] >> 16
+            )
             likely = (1 << 22) - 1 if likely >= 1 << 22 else likely
             seen += seen < _SEEN
-            self._counters[self._places[i]] = cython.cast(cython.uint, likely << 10 | seen) ^ _UNKNOWN
+            self._counters[self._places[i]] = (cython.cast(cython.uint, likely) << 10 | seen) ^ _UNKNOWN
         return bit

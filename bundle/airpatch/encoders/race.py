@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,15 +34,23 @@ class Runner:
 
 
 def race(
-    encoders: Iterable[tuple[str, Encoder]], uncompressed: bytes, stream: memoryview, piece: int, *, complete: bool
+    encoders: Iterable[tuple[str, Encoder]],
+    uncompressed: bytes,
+    stream: memoryview,
+    piece: int,
+    *,
+    complete: bool,
+    enough: int = sys.maxsize,
 ) -> list[Runner]:
     """Return the runners that wrote what `stream` begins with, in the order of `encoders`.
 
     They are fed `piece` bytes of `uncompressed` at a time. With `complete`, that is all of it, and they must have
-    written the whole stream.
+    written the whole stream. One that is left alone after `enough` bytes wins at once.
     """
     running = [Runner(name, encoder) for name, encoder in encoders]
     for at in range(0, len(uncompressed), piece):
+        if at >= enough and len(running) <= 1:
+            return running
         data = uncompressed[at : at + piece]
         running = [runner for runner in running if runner.agrees(runner.encoder.feed(data), stream)]
     if complete:

@@ -8,6 +8,7 @@ these.
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Sequence
 
@@ -27,11 +28,12 @@ _BEGINNING = 8 << 10
 _IS_MATCH = (0xFF).__lt__  # of a token
 
 
-def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str]:
+def recognise(start: bytes, candidates: Sequence[str] | None = None, *, enough: int = sys.maxsize) -> list[str]:
     """Return the names of the replicas that write a gzip file which begins with `start`, the likeliest first.
 
     `start` should be the first MiB or more, or the whole file: then what is left of it after the first
-    member is ignored. `candidates` restricts the names tried. Raises FormatError if `start` is not the
+    member is ignored. `candidates` restricts the names tried. A replica that is left alone after `enough` bytes of
+    content is not asked for the rest, for callers who will see what it makes. Raises FormatError if `start` is not the
     beginning of a gzip file.
     """
     begin = header_size(start)
@@ -46,7 +48,8 @@ def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str
     for group in groups:
         names = [name for name in group if first is None or replica(name).may_begin(first)]
         names = [name for name in names if _begins_alike(replica(name), uncompressed, beginning)]
-        running = race(((name, deflater(name)) for name in names), uncompressed, body, _PIECE, complete=complete)
+        encoders = ((name, deflater(name)) for name in names)
+        running = race(encoders, uncompressed, body, _PIECE, complete=complete, enough=enough)
         if running:
             return [runner.name for runner in running]
     return []

@@ -146,7 +146,7 @@ class DecisionReader:
             for part in parser.close() if piece is None else parser.feed(bytes(piece)):
                 for column, data in zip(columns, (part.layout, part.runs, part.sources, part.distances), strict=True):
                     column.append(data)
-        trim_heap()  # the parts take more than what follows
+        trim_heap(sum(column.size for column in columns))  # the parts take more than what follows
         return columns
 
     def encode(

@@ -191,7 +191,11 @@ class Differ:
                 ]
                 return made.step
 
-            patches.steps = [step for step in pool.map(patch, range(len(old), len(layers))) if step is not None]
+            # The largest come first: one that began last would have a processor to itself while the others idle.
+            numbers = range(len(old), len(layers))
+            order = sorted(numbers, key=lambda number: -maker.work(layers[number]))
+            steps = dict(zip(order, pool.map(patch, order), strict=True))
+            patches.steps = [step for number in numbers if (step := steps[number]) is not None]
         patches.sources = sources_outside(patches.steps, {each.blob.digest: each.sizes for each in layers})
 
     def _look_at_all(

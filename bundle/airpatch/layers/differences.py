@@ -44,7 +44,7 @@ class Differences:
     def __init__(self, effort: Effort, execution: Execution, builder: BlobBuilder, reader: ReaderFeatures) -> None:
         self.entries = _index_entries(execution.memory)
         """Those of the index of anchors."""
-        self._effort = effort
+        self.effort = effort
         self._new_file = execution.scratch
         self._cancellation = execution.cancellation
         self._builder = builder
@@ -83,7 +83,7 @@ class Differences:
         for view in (views.target, views.source):
             description = ScratchFile(self._new_file, name)
             stack.callback(description.close)
-            for chunk in encode(emit_view(view), (), self._effort):
+            for chunk in encode(emit_view(view), (), self.effort):
                 description.append(chunk)
             descriptions.append(description)
         sizes = ViewSizes(views.target_size, views.source_size)
@@ -109,7 +109,7 @@ class Differences:
         with ExitStack() as stack:
             delta = ScratchFile(self._new_file, name)
             stack.callback(delta.close)
-            for chunk in encode(view, views, effort or self._effort, self.entries, pause, members, reach=reach):
+            for chunk in encode(view, views, effort or self.effort, self.entries, pause, members, reach=reach):
                 delta.append(chunk)
             stack.pop_all()
         return delta

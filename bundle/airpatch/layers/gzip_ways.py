@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -28,6 +29,8 @@ from airpatch.log import logger
 _LOG = logger(__name__)
 _TOLD = 128 << 10
 """Bytes that do where they leave one encoder: the proof finds out if it is another."""
+_ENOUGH = 64 << 10
+"""Bytes of their content that do."""
 _FURTHER = 16 << 20
 """Uncompressed bytes of a layer for which a source may serve by its decisions alone: the patch names one source more,
 and whoever applies it has to unpack that."""
@@ -114,7 +117,8 @@ class GzipWays:
     def _recognised(self, target: LayerBlob, size: int) -> Sequence[str]:
         """Return the names of all replicas that write the first `size` bytes of the blob."""
         with suppress(FormatError):  # of a header that is longer than the start
-            names = recognise(start_of(self._content, target, size))
+            enough = _ENOUGH if size == _TOLD else sys.maxsize
+            names = recognise(start_of(self._content, target, size), enough=enough)
             _LOG.debug(
                 "layer %s: begins as written by %s", target.blob.digest.short, " or ".join(names) or "no known encoder"
             )

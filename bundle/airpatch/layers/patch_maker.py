@@ -34,7 +34,9 @@ from airpatch.views.survey import MAX_NESTED
 
 _LOG = logger(__name__)
 _PIECE, _PIECES = 16 << 10, 64
-"""Bytes of a piece of the sample by which sources are compared, and how many these are."""
+"""Bytes of a piece of the sample by which sources are compared, and how many these are at most."""
+_SMALL = 128 << 10
+"""Bytes of a layer of which all is compared, else half of it at most."""
 _RAW = 7 / 8
 """How much of a zstd blob its difference may be: without frames that are shared it is nearly all of it."""
 
@@ -94,7 +96,7 @@ class PatchMaker:
         `share` has the size of `work`.
         """
         made = self._patch(target, sources, share)
-        trim_heap()  # what one patch took is not what the next one needs
+        trim_heap(target.uncompressed_size)  # what one patch took is not what the next one needs
         return made
 
     def _patch(self, target: LayerBlob, sources: Sequence[LayerBlob], share: Share) -> Made | None:
@@ -103,8 +105,10 @@ class PatchMaker:
             differences: list[Difference] = []
             for differ in (self._differences.nested, self._differences.flat):
                 difference = differ(target.blob.digest, new, old, share, stack)
-                if difference is not None:
-                    differences.append(difference)
+                if difference is None:
+                    continue
+                differences.append(difference)
+                if difference.size < target.blob.size:  # else no way that needs it is smaller than the blob
                     for method, decisions in self._methods(target, sources, difference.delta.size, stack):
                         made = self._attempt(method, difference, decisions, target, sources, share)
                         if made is not None:
@@ -213,6 +217,8 @@ class PatchMaker:
         raw = self._raw(target, sources, share, stack)
         flat, has_views = differences[-1], len(differences) > 1
         least = min(differences, key=lambda difference: difference.size)
+        if least.size >= target.blob.size:
+            return raw
         ways = [
             (flat if foretells(method) else least, method, decisions)
             for method, decisions in self._zstd.by_decisions(target, sources, flat, has_views, stack)
@@ -250,7 +256,7 @@ class PatchMaker:
 
 def _sample(size: int) -> range:
     """Return where the pieces of a sample begin: everywhere in what is small, evenly spaced in what is not."""
-    return range(0, size, max(_PIECE, size // _PIECES))
+    return range(0, size, _PIECE if size <= _SMALL else max(2 * _PIECE, size // _PIECES))
 
 
 def _assemble(method: Method, sections: Sequence[ScratchFile], views: ViewSizes | None, file: ScratchFile) -> Digest:

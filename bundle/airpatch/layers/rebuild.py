@@ -94,7 +94,7 @@ def rebuild_blobs(
             ):
                 builder = BlobBuilder(sizes, content, layers, blocks, execution.cancellation)
                 builder.build(step, patch, outputs(step), lambda size: part.advance(size, step.digest))
-            trim_heap()  # what one step had is not what the next one needs
+            trim_heap(step.uncompressed_size)  # what one step had is not what the next one needs
             _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)
             done(step)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from itertools import groupby
 
 from airpatch.blobs.content import Content, SectionReader
@@ -103,11 +103,13 @@ class ZstdWays:
         name = str(target.blob.digest)
         with ExitStack() as blobs:
             new, *old = (self._decision_reader.raw(each.blob.digest, blobs) for each in (target, *sources))
-            with closing(self._differences.between(new, old, name, effort=Effort.FAST)) as first:
-                if first.size > _SHARED * target.blob.size:
-                    return None
-            delta = self._differences.between(new, old, name)
+            delta = self._differences.between(new, old, name, effort=Effort.FAST)
             stack.callback(delta.close)
+            if delta.size > _SHARED * target.blob.size:
+                return None
+            if self._differences.effort is not Effort.FAST:
+                delta = self._differences.between(new, old, name)
+                stack.callback(delta.close)
             return delta
 
     def _replay_beside(

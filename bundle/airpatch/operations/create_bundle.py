@@ -20,7 +20,7 @@ from airpatch.format.index_encoding import emit_index
 from airpatch.operations.arguments import Paths, StrPath, beside, check_apart, effort_of, names
 from airpatch.registry_api.access import PullOptions
 from airpatch.report.costs import Costs, costs_of
-from airpatch.signing.bundle_signatures import NAMESPACE
+from airpatch.signing import NAMESPACE
 from airpatch.sources.gather import Gathered, gather
 from airpatch.timestamps import emit_timestamp
 

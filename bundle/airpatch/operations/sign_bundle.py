@@ -14,8 +14,8 @@ from airpatch.errors import FormatError, TrustError, UsageError
 from airpatch.format.index import Index
 from airpatch.operations.arguments import Paths, StrPath, names
 from airpatch.operations.trusted_files import read_limited
-from airpatch.signing import MAX_SIGNATURE, sshsig
-from airpatch.signing.bundle_signatures import NAMESPACE, check_signature, key_of
+from airpatch.signing import MAX_SIGNATURE, NAMESPACE, sshsig
+from airpatch.signing.bundle_signatures import check_signature, key_of
 from airpatch.signing.certificates import is_certificate
 from airpatch.signing.certificates import parse as parse_certificate
 from airpatch.signing.public_keys import PublicKey

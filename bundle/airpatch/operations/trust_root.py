@@ -10,8 +10,7 @@ from pathlib import Path
 from airpatch.errors import TargetError, TrustError
 from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import read_limited
-from airpatch.signing import MAX_SIGNATURE
-from airpatch.signing.bundle_signatures import MAX_SIGNATURES
+from airpatch.signing import MAX_SIGNATURE, MAX_SIGNATURES
 from airpatch.signing.policy import Signer
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.target.new_root import check_target

@@ -5,5 +5,9 @@
 keys and talks to an agent.
 """
 
+NAMESPACE = "airpatch"
+"""Of signatures over the index of a bundle."""
+MAX_SIGNATURES = 16
+"""Of one bundle, as members of it."""
 MAX_SIGNATURE = 16 << 10
 """Bytes of an armored signature. One by a certificate with an RSA key of 16384 bits takes less than 10 KiB."""

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from airpatch.errors import FormatError, TrustError
-from airpatch.signing import sshsig
+from airpatch.signing import NAMESPACE, sshsig
 from airpatch.signing.certificates import is_certificate
 from airpatch.signing.certificates import parse as parse_certificate
 from airpatch.signing.public_keys import PublicKey
 from airpatch.signing.sshsig import Signature
-
-NAMESPACE = "airpatch"
-"""Of signatures over the index of a bundle."""
-MAX_SIGNATURES = 16
-"""Of one bundle, as members of it."""
 
 
 def check_signature(text: bytes) -> Signature:

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from airpatch.errors import AirpatchError, TrustError
-from airpatch.signing import certificates, sshsig
+from airpatch.signing import NAMESPACE, certificates, sshsig
 from airpatch.signing.allowed_signers import AllowedSigner, matches
-from airpatch.signing.bundle_signatures import NAMESPACE
 from airpatch.signing.certificates import Certificate
 from airpatch.signing.public_keys import PublicKey
 from airpatch.signing.revocation import RevokedKeys

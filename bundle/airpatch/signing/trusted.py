@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airpatch.errors import FormatError, TrustError
-from airpatch.signing import allowed_signers, revocation
-from airpatch.signing.bundle_signatures import MAX_SIGNATURES, NAMESPACE
+from airpatch.signing import MAX_SIGNATURES, NAMESPACE, allowed_signers, revocation
 from airpatch.signing.policy import TRUST_NAMESPACE, Policy, Signer
 
 MAX_PRINCIPALS = 64

@@ -15,7 +15,7 @@ from airpatch.errors import FormatError, IntegrityError
 from airpatch.model.digest import Digest
 from airpatch.model.printable import is_printable, printable
 from airpatch.model.release import check_label, check_product, titled
-from airpatch.signing.bundle_signatures import MAX_SIGNATURES
+from airpatch.signing import MAX_SIGNATURES
 from airpatch.timestamps import emit_timestamp, parse_timestamp
 
 EVENT_VERSION = 1

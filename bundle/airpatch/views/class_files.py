@@ -15,7 +15,6 @@ import cython
 
 from airpatch.errors import FormatError
 from airpatch.views import class_syntax as syntax
-from airpatch.views.cut_short import CutShort
 
 if cython.compiled:
     from cython.cimports.airpatch.views.class_constants import ClassConstants
@@ -24,7 +23,7 @@ else:
 
 MAGIC = syntax.MAGIC
 MAX_CLASS = 1 << 22
-"""Bytes of a class file, which is held as a whole."""
+"""Bytes of a class file, which is held as a whole by whoever reads one."""
 
 _SIGN = cython.declare(cython.longlong, 1 << 31)
 _UTF8 = cython.declare(cython.int, syntax.UTF8)
@@ -61,13 +60,8 @@ def numbered(view: bytes) -> bytes:
 
 
 def _converted(data: bytes, forward: bool) -> bytes:
-    if len(data) > MAX_CLASS:
-        raise FormatError(f"a class file of more than {MAX_CLASS} bytes")
     out = bytearray(data)
-    try:
-        _ClassWalk(data, out, forward).convert()
-    except CutShort as error:
-        raise FormatError(error.message) from None
+    _ClassWalk(data, out, forward).convert()
     return bytes(out)
 
 

@@ -305,9 +305,9 @@ class OtherForm(OpenLevel):
                 held += part
             try:
                 size = conversion.size(held)
-            except CutShort as error:
+            except CutShort:
                 if len(held) < wanted or wanted >= conversion.limit:
-                    raise FormatError(error.message) from None
+                    raise
                 wanted *= 2
             else:
                 break

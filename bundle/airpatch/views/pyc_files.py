@@ -19,7 +19,7 @@ from airpatch.errors import FormatError
 from airpatch.views.cut_short import CutShort
 
 MAX_PYC = 1 << 22
-"""Bytes of a compiled file, which is held as a whole."""
+"""Bytes of a compiled file, which is held as a whole by whoever reads one."""
 MAX_OBJECTS = (1 << 16) - 1
 """Objects in it that may be referred to, each of which needs a label."""
 MAX_DEPTH = 256
@@ -81,14 +81,8 @@ def absolute(view: bytes) -> bytes:
 
 
 def _converted(data: bytes, forward: bool) -> bytes:
-    if len(data) > MAX_PYC:
-        raise FormatError(f"a compiled file of Python of more than {MAX_PYC} bytes")
     out = bytearray(data)
-    try:
-        size = _walked(data, out, forward)
-    except CutShort as error:
-        raise FormatError(error.message) from None
-    if size != len(data):
+    if _walked(data, out, forward) != len(data):
         raise FormatError("a compiled file of Python that goes on after its end")
     return bytes(out)
 
