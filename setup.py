@@ -107,6 +107,7 @@ COMPILED: list[str] = [
     "airpatch.sketches.sketch_index",
     "airpatch.views.class_constants",
     "airpatch.views.class_files",
+    "airpatch.views.jimage_rows",
     "airpatch.views.perfect_hash",
     "airpatch.views.pyc_files",
 ]

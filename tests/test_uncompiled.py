@@ -20,7 +20,7 @@ PROJECT = Path(__file__).parent.parent
     "folder",
     [
         *("deflate", "delta", "encoders", "sketches"),
-        *("views/test_class_files.py", "views/test_jimage_index.py", "views/test_pyc_files.py"),
+        *("views/test_class_files.py", "views/test_jimage_rows.py", "views/test_pyc_files.py"),
     ],
 )
 def test_codecs_run_uncompiled(folder: str, tmp_path: Path) -> None:

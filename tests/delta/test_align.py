@@ -9,8 +9,8 @@ from airpatch.delta.align import Aligner
 from tests.delta.support import noise
 
 
-def covers(source: bytes, target: bytes, guess: int = 0) -> list[tuple[int, int, int]]:
-    found = Aligner(memoryview(source), 8).align(target, 0, len(target), guess)
+def covers(source: bytes, target: bytes, guess: int = 0, far: int = 2) -> list[tuple[int, int, int]]:
+    found = Aligner(memoryview(source), 8, far).align(target, 0, len(target), guess)
     return list(zip(found[::3], found[1::3], found[2::3], strict=True))
 
 
@@ -39,3 +39,17 @@ def test_a_few_wrong_bytes_do_not_end_a_cover() -> None:
     for at in (100, 101, 500, 900):
         target[at] ^= 0xFF
     assert covers(source, bytes(target)) == [(0, 0, 1000)]
+
+
+def test_a_short_match_far_away_is_worth_a_cover_only_where_places_are_cheap() -> None:
+    source = noise(30000, 4)
+    target = source[:1000] + source[29000:29014] + source[1014:2000]
+    assert covers(source, target, far=2) == [(0, 0, 1000), (1000, 29000, 14), (1014, 1014, 986)]
+    assert covers(source, target, far=8) == [(0, 0, 2000)]
+
+
+def test_of_two_matches_the_nearer_one_is_taken_if_it_is_hardly_shorter() -> None:
+    word = noise(40, 5)
+    source = noise(100, 6) + word[:36] + noise(20000, 7) + word
+    assert covers(source, word, 300, far=0) == [(0, 20136, 40)]
+    assert covers(source, word, 300, far=8) == [(0, 100, 36)]

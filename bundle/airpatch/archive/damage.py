@@ -60,6 +60,7 @@ def _by_table(source: ByteSource, table: list[Frame], part: ProgressPart) -> Ite
         elif (zstd.content_size(content), zstd.trailer(content)) != (frame.content, frame.checksum):
             table_is_right = False
         part.advance(frame.compressed)
+    part.advance(source.size - ends[-1])
     if not table_is_right:
         yield ByteRange(ends[-1], source.size)
 

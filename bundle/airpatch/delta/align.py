@@ -34,10 +34,11 @@ _FAR = cython.declare(cython.longlong, 64)
 _NEAR = cython.declare(cython.longlong, 32)
 _MULTIPLIER = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 6.4)
 
-_GAIN = cython.declare(cython.longlong, 8)  # bytes that a new diagonal must explain beyond the current one
+_GAIN = cython.declare(cython.longlong, 8)  # bytes that a new diagonal must explain beyond a near current one
 # Bytes that new diagonals may reach back for each byte of progress: without a bound, periodic data would take
 # quadratic time.
 _REACH = cython.declare(cython.longlong, 64)
+_LOWEST = cython.declare(cython.longlong, -1 << 40)  # less than any match explains
 _LONG = cython.declare(cython.longlong, 1 << 12)  # a match as long as this is taken without looking further
 
 
@@ -50,13 +51,16 @@ class Aligner:
     _positions: cython.uint[::1]
     _bits: cython.int
     _tries: cython.longlong
+    _far: cython.longlong
 
-    def __init__(self, source: memoryview, tries: int) -> None:
-        """`tries` candidates are compared on each side of the diagonal."""
+    def __init__(self, source: memoryview, tries: int, far: int) -> None:
+        """`tries` candidates are compared on each side of the diagonal. A new diagonal must explain `far` bytes more
+        for each byte but one of the number that says where it is."""
         if len(source) > MAX_SOURCE:
             raise ValueError(f"{len(source)} bytes of source exceed {MAX_SOURCE}")
         self._source = source
         self._tries = tries
+        self._far = far
         self._bits = min(22, max(8, len(source).bit_length() - 2))
         self._starts = zeroed_words((1 << self._bits) + 2)
         self._positions = zeroed_words(max(len(source) - 6, 0) // _STEP)
@@ -121,8 +125,10 @@ class Aligner:
         reached: cython.longlong = 0  # bytes that diagonals have reached back
         back: cython.longlong
         agreed: cython.longlong
-        old: cython.longlong
         best: cython.longlong
+        gain: cython.longlong
+        most: cython.longlong
+        position: cython.longlong
         where: cython.longlong
         length: cython.longlong
         i: cython.longlong
@@ -153,6 +159,7 @@ class Aligner:
                 low = self._starts[slot]
                 high = self._starts[slot + 1]
                 best = 0
+                most = _LOWEST
                 where = 0
                 if low < high:
                     i = self._nearest(low, high, at + delta)
@@ -160,19 +167,25 @@ class Aligner:
                     tries = 0
                     candidate = i
                     while candidate < high and tries < self._tries and best < _LONG:
-                        length = self._forth(target, at, stop, self._positions[candidate])
-                        if length > best:
+                        position = self._positions[candidate]
+                        length = self._forth(target, at, stop, position)
+                        gain = length - self._far * _further(position - at - delta)
+                        if gain > most:
+                            most = gain
                             best = length
-                            where = self._positions[candidate]
+                            where = position
                         candidate += 1
                         tries += 1
                     tries = 0
                     candidate = i - 1
                     while candidate >= low and tries < self._tries and best < _LONG:
-                        length = self._forth(target, at, stop, self._positions[candidate])
-                        if length > best:
+                        position = self._positions[candidate]
+                        length = self._forth(target, at, stop, position)
+                        gain = length - self._far * _further(position - at - delta)
+                        if gain > most:
+                            most = gain
                             best = length
-                            where = self._positions[candidate]
+                            where = position
                         candidate -= 1
                         tries += 1
                 if low < high and best < _LONG:  # of a run or period, the first position reaches farthest
@@ -183,8 +196,7 @@ class Aligner:
                 if best < _SEED or where - at == delta:
                     at += 1
                     continue
-                old = self._score(target, at, at + best, delta)
-                if best <= old + _GAIN:
+                if best <= self._score(target, at, at + best, delta) + _GAIN + self._far * _further(where - at - delta):
                     at += 1
                     continue
                 # A new diagonal wins. End the current cover, begin the new one, share what lies between.
@@ -375,3 +387,14 @@ def _load(data: cython.const[cython.uchar][::1], at: cython.longlong) -> cython.
 @cython.exceptval(check=False)
 def _hash(key: cython.ulonglong, shift: cython.int) -> cython.ulonglong:
     return ((key * _MULTIPLIER) & _MASK64) >> shift
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _further(jump: cython.longlong) -> cython.longlong:
+    """Return how many bytes but one the number takes that says where a cover is, so far from the end of the last."""
+    if jump < 0:
+        jump = -jump
+    return 0 if jump < 1 << 6 else 1 if jump < 1 << 13 else 2 if jump < 1 << 20 else 3

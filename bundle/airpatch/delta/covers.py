@@ -9,7 +9,7 @@ the sizes of target and sources.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from airpatch.delta import elf, program_alignment, programs
@@ -20,13 +20,12 @@ from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Space
 from airpatch.delta.spans import cut, outside, within
 from airpatch.delta.tar_members import TarMember, members
+from airpatch.delta.tiles import MAX_TILE, Tile, tiles
 from airpatch.delta.windows import Window, Windows
 
 _STRETCH = 1 << 25  # bytes of target for which the anchors' matches are held at once
 _COPIED = 1 << 24  # bytes of target and source that are compared, or copied, before their pages are released
 _COMPARED = 1 << 20
-_MAX_TILE = 1 << 27  # longer members are cut
-_PIECE = 1 << 22  # bytes of a tile where no member tells how far to go
 _WINDOW = 1 << 25  # bytes of source that a tile is aligned with, at most: 64 MiB of index
 _EXTRA = 1 << 24  # bytes of them for matches elsewhere than in the old file
 _MAX_MATCHES = 1 << 12  # of a tile: so many, the longest, are looked around
@@ -38,15 +37,6 @@ _REWRITTEN = 24  # bytes in which the header of a member may differ that is not 
 _FILES = 8  # entries of the index of anchors, of 8 bytes, for each file of the sources that is known, of 48 bytes
 
 Gap = tuple[int, int, Cover | None, Cover | None]  # target offsets, start and stop; the matches before and after
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A part of the target: a tar member or a piece of one or of what is no member."""
-
-    start: int
-    end: int
-    member: TarMember | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +115,7 @@ class Planner:
     def units(self, target: memoryview) -> Iterator[Unit]:
         """Yield the whole target in order, in parts; their covers ascend and lie within the part."""
         stretch: list[Tile] = []
-        for tile in _tiles(target, members(target) if self._members is None else self._members):
+        for tile in tiles(target, members(target) if self._members is None else self._members):
             stretch.append(tile)
             if tile.end - stretch[0].start >= _STRETCH:
                 yield from self._stretch(target, stretch)
@@ -202,13 +192,13 @@ class Planner:
         gaps = list(_gaps(tile, inside))
         matches = inside or near
         if inside and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps) < (tile.end - tile.start) // 2:
-            return self._unit(target, tile, self._fill(target, gaps), program)
+            return self._unit(target, tile, self._fill(target, gaps, tile.far(target)), program)
         if old is None or tile.member is None:
             windows = self._around(matches, _WINDOW)
             if not windows and self._space.size <= _SMALL:
                 windows = self._whole()
             covers: list[Cover] = []
-            self._align(target, tile.start, tile.end, windows, covers)
+            self._align(target, tile.start, tile.end, windows, tile.far(target), covers)
             return Unit(tile.start, tile.end, covers)
         return self._unit(target, tile, self._like_old(target, tile, tile.member, old, matches, program), program)
 
@@ -235,7 +225,7 @@ class Planner:
         near = [within(others, *span) for span in outside(tile.start, tile.end, apart)]
         extra = self._around([match for part in near for match in part], _EXTRA)
         is_long = sum(high - low for low, high in kept) > _WINDOW
-        step = _WINDOW // 2 if is_long else _MAX_TILE
+        step = _WINDOW // 2 if is_long else MAX_TILE
         for start in range(tile.start, tile.end, step):
             end = min(start + step, tile.end)
             low, high = old.start, old.end
@@ -244,11 +234,12 @@ class Planner:
                 low = min(max(guess - _WINDOW // 4, old.start), old.end - _WINDOW)
                 high = low + _WINDOW
             windows = [(max(at, low), min(stop, high)) for at, stop in kept if max(at, low) < min(stop, high)]
-            index = Windows(self._space, [*windows, *extra], self._tries)
+            index = Windows(self._space, [*windows, *extra], self._tries, tile.far(target))
             for at, stop, is_apart in cut(start, end, apart):
                 guess = _counterpart(at, stop, member, old, matches)
                 for cover in within(matches, at, stop) if is_apart else index.align(target, at, stop, guess):
                     self._append(covers, cover)
+            self._release_pages()
         return covers
 
     def _program(self, target: memoryview, tile: Tile, old: Old | None, inside: list[Cover]) -> Program | None:
@@ -277,7 +268,7 @@ class Planner:
             covers = program_alignment.align(program, target, self._space.slice, covers, self._tries)
         return Unit(tile.start, tile.end, covers, program=program)
 
-    def _fill(self, target: memoryview, gaps: list[Gap]) -> list[Cover]:
+    def _fill(self, target: memoryview, gaps: list[Gap], far: int) -> list[Cover]:
         """Return the matches around the gaps, and what the gaps themselves can be made from."""
         covers: list[Cover] = []
         for start, stop, before, after in gaps:
@@ -296,12 +287,14 @@ class Planner:
             ends = [] if end is None else [(0, end - 1, reach)]
             if after is not None:
                 ends.append((0, max(after[1] - reach, 0), reach))
-            self._align(target, start, stop, self._around(ends, _WINDOW), covers)
+            self._align(target, start, stop, self._around(ends, _WINDOW), far, covers)
         return covers
 
-    def _align(self, target: memoryview, start: int, end: int, windows: list[Window], covers: list[Cover]) -> None:
+    def _align(
+        self, target: memoryview, start: int, end: int, windows: list[Window], far: int, covers: list[Cover]
+    ) -> None:
         """Append the covers of target[start:end] found in those of the windows that lie within one source."""
-        for cover in Windows(self._space, windows, self._tries).align(target, start, end, 0):
+        for cover in Windows(self._space, windows, self._tries, far).align(target, start, end, 0):
             self._append(covers, cover)
 
     def _around(self, matches: list[Cover], limit: int) -> list[Window]:
@@ -348,20 +341,6 @@ class Planner:
 def _end(covers: Sequence[Cover]) -> int:
     """Return the source position where the last cover would go on."""
     return covers[-1][1] + covers[-1][2] if covers else 0
-
-
-def _tiles(target: memoryview, found: Iterable[TarMember]) -> Iterator[Tile]:
-    """Cut the whole target: members, long ones into pieces, and what lies between and after them."""
-    end = 0
-    for member in found:
-        yield from _pieces(end, member.start, _PIECE, None)
-        yield from _pieces(member.start, member.end, _MAX_TILE, member)
-        end = member.end
-    yield from _pieces(end, len(target), _PIECE, None)
-
-
-def _pieces(start: int, end: int, most: int, member: TarMember | None) -> Iterator[Tile]:
-    return (Tile(at, min(at + most, end), member) for at in range(start, end, most))
 
 
 def _gaps(tile: Tile, matches: list[Cover]) -> Iterator[Gap]:

@@ -46,9 +46,8 @@ _ENDS = {0x06: SPAN_4, 0x07: SPAN_8, 0x01: ADDRESS_END}
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Actions of the abbreviations 1, 2, 3, ...; it was read from `start` up to `end` of its section, in bytes."""
+    """Actions of the abbreviations 1, 2, 3, ...; it was read up to `end` of its section, in bytes."""
 
-    start: int
     end: int
     actions: tuple[bytes, ...]
 
@@ -65,7 +64,7 @@ def read_table(data: Sequence[int], start: int) -> Table:
         if found is None:
             break
         actions.append(found)
-    return Table(start, min(numbers.at, len(data)), tuple(actions))
+    return Table(min(numbers.at, len(data)), tuple(actions))
 
 
 def _actions(numbers: _Numbers) -> bytes | None:

@@ -46,6 +46,7 @@ _WORTH = 3  # wrong bytes that a prediction must save
 _WORTH_MIXING = 256  # bytes that it must save: what is mixed is compressed no further with the patches around it
 _MIXED_ANYWAY = 1 << 12  # bytes, however short the segment is
 _PASSED = 1 << 24  # bytes of the target that are looked at anew before pages are released
+See = Callable[[Sequence[Cover]], None]
 _NEGATED = bytes(-value & 0xFF for value in range(256))
 
 
@@ -57,6 +58,7 @@ def encode(
     release_pages: Callable[[], None] = lambda: None,
     members: Members = TARS,
     reach: Callable[[int], None] = lambda _: None,
+    see: See = lambda _: None,
 ) -> Iterator[bytes]:
     """Yield the delta that makes `target` from `sources`, to be joined.
 
@@ -64,7 +66,8 @@ def encode(
 
     The index of the sources takes 8 bytes for each of `entries`, a power of two. `release_pages` is called each time
     that 32 MiB at most have been looked at: a caller that maps files into memory may drop their pages then. `reach`
-    receives repeatedly how many bytes of the target have been described.
+    receives repeatedly how many bytes of the target have been described, `see` the covers, in order, as whoever decodes
+    the delta sees them.
     """
     if entries < 1 or entries & (entries - 1):
         raise UsageError(f"the number of index entries must be a power of two, not {entries}")
@@ -78,7 +81,7 @@ def encode(
         varints.put(head, len(source))
     yield bytes(head)
     levels = [level if column == LITERALS else other for column in range(COLUMNS)]
-    writer = _SegmentWriter(view, space, ColumnCompressor(levels, len(view)), mixed, share, release_pages)
+    writer = _SegmentWriter(view, space, ColumnCompressor(levels, len(view)), mixed, share, release_pages, see)
     units = whole_copy(view, space, release_pages)
     for unit in units or Planner(space, members, entries, tries, release_pages).units(view):
         yield from writer.unit(unit)
@@ -114,6 +117,7 @@ class _SegmentWriter:
         mixed: int,
         share: float,
         release_pages: Callable[[], None],
+        see: See,
     ) -> None:
         self._target = target
         self._space = space
@@ -127,6 +131,7 @@ class _SegmentWriter:
         self._unmixed = mixed
         self._share = share
         self._release_pages = release_pages
+        self._see = see
         self._debug = len(target) + space.size  # bytes of debugging information that may still be read
         self._mixed: MixedContent | None = None
         self._follows = 0  # the source position where the last copy of earlier segments would go on
@@ -151,6 +156,7 @@ class _SegmentWriter:
         """Append a group; yield segments that are full."""
         control, lengths, sources = (self._columns[name] for name in (CONTROL, LENGTHS, SOURCES))
         covers = [(step.offset + step.literal, step.position, step.length) for step in group if step.length]
+        self._see(covers)
         varints.put(control, len(group))
         chooser = None
         if program is not None and covers:

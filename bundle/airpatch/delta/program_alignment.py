@@ -17,6 +17,7 @@ from airpatch.delta.modes import BASED
 from airpatch.delta.predict import Predictor
 from airpatch.delta.programs import Cover, Program, ProgramSection
 from airpatch.delta.references import LABEL, Memory
+from airpatch.delta.windows import FAR_IN_DATA
 
 _PIECE = 1 << 24  # bytes of a section that are aligned at once
 _WINDOW = 1 << 25  # bytes of the old one that they are aligned with
@@ -91,7 +92,7 @@ class _Labels:
                 low = max(min(guess - (_WINDOW - size) // 2, part.source_size - _WINDOW), 0)
                 window = min(_WINDOW, part.source_size - low)
             if low != indexed:
-                aligner = Aligner(memoryview(self._labelled(part, low, window, False)), self._tries)
+                aligner = Aligner(memoryview(self._labelled(part, low, window, False)), self._tries, FAR_IN_DATA)
                 indexed = low
             new = self._labelled(part, start, size, True)
             triples = aligner.align(new, 0, size, guess - low)

@@ -12,18 +12,35 @@ from airpatch.delta.source_space import Space
 
 Window = tuple[int, int]  # source positions, low and one past high
 
+FAR_IN_DATA = 2
+"""What a byte of a cover's place costs, in bytes of what it covers: literals of programs hardly become smaller."""
+_FAR_IN_TEXT = 8  # they become a quarter, and a match by chance is of a common word
+_LOOKED_AT = 1 << 12  # bytes
+_CONTROLS = bytes(range(9))  # bytes that text does not have
+
 _MIN_COVER = 8  # bytes: shorter ones cost more than literals, and a delta may not have too many instructions
 
 
-class Windows:
-    """An index of `windows`; those that do not lie within one source are left out."""
+def far(content: memoryview) -> int:
+    """Return what a byte of a cover's place costs, in bytes of `content`."""
+    beginning = bytes(content[:_LOOKED_AT])
+    return _FAR_IN_TEXT if len(beginning.translate(None, _CONTROLS)) == len(beginning) else FAR_IN_DATA
 
-    def __init__(self, space: Space, windows: Sequence[Window], tries: int) -> None:
+
+class Windows:
+    """An index of `windows`; those that do not lie within one source are left out.
+
+    `tries` is how hard the alignment looks, `far` what a byte of a cover's place costs.
+    """
+
+    def __init__(self, space: Space, windows: Sequence[Window], tries: int, far: int) -> None:
         parts = [(low, view) for low, high in windows if (view := space.slice(low, high - low)) is not None]
         self._lows = [low for low, _ in parts]
         views = [view for _, view in parts]
         self._starts = list(accumulate((len(view) for view in views), initial=0))
-        self._aligner = Aligner(views[0] if len(views) == 1 else memoryview(b"".join(views)), tries) if parts else None
+        self._aligner = (
+            Aligner(views[0] if len(views) == 1 else memoryview(b"".join(views)), tries, far) if parts else None
+        )
 
     def align(self, target: memoryview, start: int, end: int, guess: int) -> Iterator[Cover]:
         """Yield the covers of target[start:end]; `guess` is the source position that `start` may come from."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from airpatch.blobs.scratch import Scratch, ScratchFile, View, release_pages
 from airpatch.delta.covers import TARS, Members
 from airpatch.delta.effort import Effort
-from airpatch.delta.encoder import encode
+from airpatch.delta.encoder import See, encode
 from airpatch.execution import Execution
 from airpatch.layers.blob_builder import BlobBuilder
 from airpatch.layers.reader_features import ReaderFeatures
@@ -51,10 +51,16 @@ class Differences:
         self._reader = reader
 
     def flat(
-        self, layer: Digest, target: Scratch, sources: Sequence[Scratch], share: Share, stack: ExitStack
+        self,
+        layer: Digest,
+        target: Scratch,
+        sources: Sequence[Scratch],
+        share: Share,
+        stack: ExitStack,
+        see: See = lambda _covers: None,
     ) -> Difference:
-        """Return the difference of uncompressed layers as they are."""
-        delta = self.between(target, sources, str(layer), share.reach)
+        """Return the difference of uncompressed layers as they are; `see` receives its covers."""
+        delta = self.between(target, sources, str(layer), share.reach, see=see)
         stack.callback(delta.close)
         return Difference(delta)
 
@@ -98,10 +104,12 @@ class Differences:
         reach: Callable[[int], None] = lambda _position: None,
         members: Members = TARS,
         effort: Effort | None = None,
+        see: See = lambda _covers: None,
     ) -> ScratchFile:
         """Return the difference of a layer, or of a column of decisions, to those of the sources.
 
-        `reach` receives how many bytes of the target are described. `effort` is less than usual for a first look.
+        `reach` receives how many bytes of the target are described. `effort` is less than usual for a first look. `see`
+        receives the covers.
         """
         view = target.view()
         views = [source.view() for source in sources]
@@ -109,7 +117,7 @@ class Differences:
         with ExitStack() as stack:
             delta = ScratchFile(self._new_file, name)
             stack.callback(delta.close)
-            for chunk in encode(view, views, effort or self.effort, self.entries, pause, members, reach=reach):
+            for chunk in encode(view, views, effort or self.effort, self.entries, pause, members, reach, see):
                 delta.append(chunk)
             stack.pop_all()
         return delta

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 from airpatch.blobs.content import BlobReader, Content
@@ -19,6 +20,7 @@ from airpatch.layers.blob_builder import BlobBuilder
 from airpatch.layers.budget import Budget
 from airpatch.layers.compression import Compression
 from airpatch.layers.differences import Difference, Differences
+from airpatch.layers.frame_decisions import CoversOf
 from airpatch.layers.gzip_ways import GzipWays
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import Method, Plain, Raw, ViewSizes, emit_header, method_name
@@ -103,7 +105,8 @@ class PatchMaker:
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             new, old = self._uncompressed.of(target), [self._uncompressed.of(source) for source in sources]
             differences: list[Difference] = []
-            for differ in (self._differences.nested, self._differences.flat):
+            seen = self._zstd.covers(sources)
+            for differ in (self._differences.nested, partial(self._differences.flat, see=seen.take)):
                 difference = differ(target.blob.digest, new, old, share, stack)
                 if difference is None:
                     continue
@@ -114,7 +117,7 @@ class PatchMaker:
                         if made is not None:
                             return made
             if target.compression is Compression.ZSTD:
-                made = self._by_decisions(target, sources, differences, share, stack)
+                made = self._by_decisions(target, sources, differences, seen, share, stack)
                 if made is not None:
                     return made
         _LOG.info("layer %s: whole, since no patch of it is smaller", target.blob.digest.short)
@@ -207,12 +210,14 @@ class PatchMaker:
         target: LayerBlob,
         sources: Sequence[LayerBlob],
         differences: Sequence[Difference],
+        seen: CoversOf,
         share: Share,
         stack: ExitStack,
     ) -> Made | None:
         """Return the smallest patch of a zstd blob that no replica makes: by decisions, or by frames that others have.
 
-        The last one of the `differences` is of the layers themselves, one before it of their views.
+        The last one of the `differences` is of the layers themselves, with the covers `seen`, one before it of their
+        views.
         """
         raw = self._raw(target, sources, share, stack)
         flat, has_views = differences[-1], len(differences) > 1
@@ -221,7 +226,7 @@ class PatchMaker:
             return raw
         ways = [
             (flat if foretells(method) else least, method, decisions)
-            for method, decisions in self._zstd.by_decisions(target, sources, flat, has_views, stack)
+            for method, decisions in self._zstd.by_decisions(target, sources, seen, has_views, stack)
         ]
         for difference, method, decisions in sorted(ways, key=lambda way: way[0].size + way_size(way[1:])):
             if raw is not None and raw.step.patch_size <= difference.size + way_size((method, decisions)):

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import groupby
 
-from airpatch.blobs.content import Content, SectionReader
-from airpatch.blobs.scratch import ScratchFile, ScratchRange
-from airpatch.delta.decoder import decode
+from airpatch.blobs.content import Content
+from airpatch.blobs.scratch import ScratchFile
 from airpatch.delta.effort import Effort
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_recognise import nearest_frame_encoders, recognise_frames
@@ -16,7 +15,7 @@ from airpatch.encoders.zstd_replicas import full_block
 from airpatch.errors import FormatError
 from airpatch.layers.compression import Compression
 from airpatch.layers.decision_reader import DecisionReader
-from airpatch.layers.differences import Difference, Differences
+from airpatch.layers.differences import Differences
 from airpatch.layers.frame_decisions import CoversOf, FrameDecisions, align, same_content
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import CorrectedFrames, FrameReplay, Frames, Method
@@ -82,16 +81,25 @@ class ZstdWays:
                 differences.append(difference)
         return differences
 
+    @staticmethod
+    def covers(sources: Sequence[LayerBlob]) -> CoversOf:
+        """Return what keeps, of the covers of a difference to `sources`, those of the first zstd blob; of none of them
+        if there is no such blob.
+        """
+        sizes = [source.uncompressed_size for source in sources]
+        like = _first_zstd(sources)
+        return CoversOf.source(len(sources), [*sizes, 0]) if like is None else CoversOf.source(like, sizes)
+
     def by_decisions(
-        self, target: LayerBlob, sources: Sequence[LayerBlob], difference: Difference, has_views: bool, stack: ExitStack
+        self, target: LayerBlob, sources: Sequence[LayerBlob], seen: CoversOf, has_views: bool, stack: ExitStack
     ) -> list[Way]:
-        """Return ways by decisions. The `difference` is one of the layers themselves; `has_views` says that there is
-        another, beside which no offsets are foretold from a source.
+        """Return ways by decisions. `seen` has the covers of the difference of the layers themselves; `has_views` says
+        that there is another one, beside which no offsets are foretold from a source.
         """
         unknown = (name for name in self._recognised(target) if not self._reader.knows_encoder(name))
         self._reader.miss_encoders(unknown, target.blob.digest)
-        like = next((i for i, source in enumerate(sources) if source.compression is Compression.ZSTD), None)
-        beside = None if like is None else self._replay_beside(target, sources, like, difference, stack)
+        like = _first_zstd(sources)
+        beside = None if like is None else self._replay_beside(target, sources, like, seen, stack)
         alone = self._replay(target, stack) if beside is None or has_views else None
         return [way for way in (beside, alone, self._corrected(target, stack)) if way is not None]
 
@@ -113,16 +121,10 @@ class ZstdWays:
             return delta
 
     def _replay_beside(
-        self, target: LayerBlob, sources: Sequence[LayerBlob], like: int, difference: Difference, stack: ExitStack
+        self, target: LayerBlob, sources: Sequence[LayerBlob], like: int, seen: CoversOf, stack: ExitStack
     ) -> Way | None:
         """Return decisions as differences to those of a zstd source, which foretells offsets; None if it has none."""
         with suppress(FormatError), ExitStack() as files:
-            seen = CoversOf.source(like, [source.uncompressed_size for source in sources])
-            size = difference.delta.size
-            views = [self._uncompressed.of(source).view() for source in sources]
-            delta = SectionReader(ScratchRange(difference.delta, 0, size), 0, size)
-            for _ in decode(delta, views, target.uncompressed_size, seen.take):
-                self._differences.pause(views)
             other = self._decision_reader.frame_decisions(sources[like].blob.digest, files)
             return FrameReplay((like,)), self._decisions(target, other, align(seen.covers, other), stack)
         return None
@@ -162,6 +164,10 @@ class ZstdWays:
                 stack.callback(difference.close)
                 differences.append(difference)
         return differences
+
+
+def _first_zstd(sources: Sequence[LayerBlob]) -> int | None:
+    return next((i for i, source in enumerate(sources) if source.compression is Compression.ZSTD), None)
 
 
 def foretells(method: Method) -> bool:

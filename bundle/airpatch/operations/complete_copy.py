@@ -37,7 +37,8 @@ def topup(bundle: StrPath, request: StrPath, output: StrPath, *, execution: Exec
     Top-ups).
 
     `apply` takes the damaged copy and the top-up together. `output` is a file, `-` standard output. Raises UsageError
-    if the request is for another file, FormatError if one of them is damaged, TargetError.
+    if the request is for another file, FormatError if one of them is damaged, as in the very bytes that the site lacks,
+    TargetError.
     """
     check_apart(output, bundle, request)
     execution = execution or Execution()
@@ -55,6 +56,13 @@ def topup(bundle: StrPath, request: StrPath, output: StrPath, *, execution: Exec
             raise UsageError(
                 f"{request}: is not for {bundle}: the bytes that the site has are not those of this file. Name the "
                 f"file that was sent as {wanted.name}, unchanged, or send it again"
+            )
+        with execution.part(f"looking for damage in {Path(reader.name).name}", source.size) as part:
+            damaged = find_damage(source, reader.table, part)
+        if damaged:
+            raise FormatError(
+                f"{bundle}: bytes {damaged[0].start:,} to {damaged[0].stop or source.size:,} are damaged here as well, "
+                "and the site needs them: make the top-up from an intact copy of the file"
             )
         given = hashlib.sha256()
         for start, stop in ranges:

@@ -80,6 +80,7 @@ def send(
     remote = RemoteRoot.parse(target)
     execution = within(execution, Path.cwd() if via is None else Path(via).absolute().parent)
     _require_valid(names(sources), trusted)
+    product = _product_of(names(sources)) if product is None else product
     host = RemoteHost(remote.host, shlex.split(shell) or ["ssh"], program, said)
     with _work_folder() as work:
         bundle = work / "bundle" if via is None else Path(via)
@@ -118,6 +119,14 @@ def _require_valid(sources: Sequence[str], trusted: TrustedSigners | None) -> No
             raise UsageError(f"{name}: --trust is for sending bundles: other sources carry no signatures")
         with closing(BundleFile(name)) as bundle:
             require_valid(trusted, bundle.opening, name)
+
+
+def _product_of(sources: Sequence[str]) -> str | None:
+    """Return the product of a single bundle, which a release made of it belongs to; None if the sources are others."""
+    if len(sources) != 1 or not is_bundle(Path(sources[0])):
+        return None
+    with closing(BundleFile(sources[0])) as bundle:
+        return bundle.index.release.product
 
 
 def _inventory(host: RemoteHost, remote: RemoteRoot, work: Path, product: str | None) -> Path | None:

@@ -9,6 +9,7 @@ import re
 import struct
 from contextlib import suppress
 from dataclasses import replace
+from heapq import merge
 
 from airpatch.errors import FormatError
 from airpatch.views import framings
@@ -18,7 +19,8 @@ from airpatch.views.finders.zlib_hints import zlib_hint
 from airpatch.views.jimage_index import MAGIC, MAX_INDEX, index_size
 
 __all__ = ["MAGIC", "find"]
-_RESOURCE = re.compile(rb"\xfa\xfa\xfe\xca|" + class_hints.MAGIC)
+_RESOURCES = [re.compile(magic) for magic in (b"\xfa\xfa\xfe\xca", class_hints.MAGIC)]
+"""Of either kind; they are sought one by one, since a pattern of one literal is found eight times as fast."""
 _PATIENCE = 1 << 10
 """After so many that look like a class file and are none, no other is looked at."""
 _HEADER = struct.Struct("<IQQIIB")
@@ -31,7 +33,8 @@ def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
     with suppress(FormatError):
         end = index_size(data[:MAX_INDEX])
         hints.append(Hint(0, framings.INDEX, 0, end, name + b"!index"))
-    for number, found in enumerate(_RESOURCE.finditer(data)):
+    resources = merge(*(magic.finditer(data) for magic in _RESOURCES), key=re.Match.start)
+    for number, found in enumerate(resources):
         at = found.start()
         path = name + b"!%d" % number
         if found[0] == class_hints.MAGIC:
