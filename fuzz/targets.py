@@ -5,9 +5,10 @@
     python -m fuzz.targets --smoke CASES                     each of them, in a process of its own
 
 An input may be taken, or end in an AirpatchError other than a TargetError; anything else ends the run, and its input is
-written to the current folder. Seeds (fuzz/seeds.py) come from fixtures/. What is found becomes a vector there
-(CONTRIBUTING.md). Needs `pip install 'atheris>=3'`; compiled codecs give no coverage: `python -m fuzz.targets` is for
-the Python around them, and the sanitizers (CONTRIBUTING.md) for themselves.
+written to the current folder. Seeds come from fixtures/: vectors and the like (fuzz/seeds.py), and what earlier runs
+have found (fuzz/corpora.py). What fails becomes a vector there (CONTRIBUTING.md). Needs `pip install 'atheris>=3'`;
+compiled codecs give no coverage: `python -m fuzz.targets` is for the Python around them, and the sanitizers
+(CONTRIBUTING.md) for themselves.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from fuzz import seeds
+from fuzz import corpora, seeds
 
 Target = Callable[[bytes], object]
 
@@ -308,7 +310,8 @@ def fuzz(name: str, words: list[str]) -> None:
     arguments = [sys.argv[0], f"-artifact_prefix={name}-", f"-max_len={seeds.LONGEST}", *words]
     if not any(Path(word).is_file() for word in words):  # inputs to be run again take the place of seeds
         corpus = Path(tempfile.mkdtemp(prefix=f"airpatch-{name}-"))
-        for number, seed in enumerate({seed for seed in first if len(seed) <= seeds.LONGEST}):
+        known = chain(first, corpora.found(name))
+        for number, seed in enumerate({seed for seed in known if len(seed) <= seeds.LONGEST}):
             (corpus / f"seed-{number}").write_bytes(seed)
         arguments.append(str(corpus))
     atheris.Setup(arguments, one)
