@@ -10,6 +10,7 @@ into `fixtures/` as a vector.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import io
 import json
@@ -22,8 +23,9 @@ from dataclasses import dataclass
 
 from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import GzipParser
+from airpatch.delta.columns import COLUMNS, ColumnDecompressor
 from airpatch.delta.decoder import decode
-from airpatch.errors import AirpatchError, IntegrityError
+from airpatch.errors import AirpatchError, FormatError, IntegrityError
 from airpatch.format.index_encoding import parse_index
 from airpatch.layers.proof import prove
 from airpatch.model.manifest import parse_manifest
@@ -35,8 +37,9 @@ from airpatch.views.expand import expand
 from airpatch.views.fold import fold
 from airpatch.views.framings import CLASS, INDEX, PYC
 from fixtures import java_class, jimage, python_code
-from fixtures.delta.by_hand import one_check
+from fixtures.delta.by_hand import one_check, segment
 from fixtures.delta.generate import bad, good
+from fixtures.delta.vectors import head
 from fixtures.json_cases import json_cases
 from fixtures.vector_signatures import signature
 from fuzz.deflate import mutated
@@ -143,6 +146,23 @@ def _deltas() -> list[Parts]:
 def _sources() -> list[Parts]:
     """Sources of one delta each, before it; what is mutated is what covers and their predictions read."""
     return [[*vector.sources[:1], vector.delta, *vector.sources[1:]] for vector in good() if any(vector.sources)]
+
+
+def _columns_of_deltas() -> list[Parts]:
+    """The columns, the head and the sources of deltas of one segment that has nothing mixed."""
+    found = []
+    for vector in good():
+        start = head(len(vector.expect), vector.sources)
+        reader = ColumnDecompressor(io.BytesIO(vector.delta[len(start) :]))
+        with contextlib.suppress(FormatError):
+            columns = reader.segment()
+            if reader.at_end() and not reader.mixed:
+                found.append([*columns, start, *vector.sources])
+    return found
+
+
+def _joined(parts: Parts) -> tuple[bytes, Parts]:
+    return parts[COLUMNS] + segment(parts[:COLUMNS]), parts[COLUMNS + 1 :]
 
 
 def _decoded(delta_: bytes, sources: Parts) -> object:
@@ -264,6 +284,12 @@ KINDS: dict[str, Kind] = {
         _deltas,
         lambda parts: _decoded(parts[0], parts[1:]),
         lambda parts: _decoded_again(parts[0], parts[1:]),
+    ),
+    "columns": Kind(
+        _columns_of_deltas,
+        lambda parts: _decoded(*_joined(parts)),
+        lambda parts: _decoded_again(*_joined(parts)),
+        COLUMNS,
     ),
     "source": Kind(
         _sources,

@@ -306,6 +306,23 @@ def test_memory_of_headers_of_a_mapped_tar_is_given_back(monkeypatch: pytest.Mon
     assert len(calls) >= 10
 
 
+def test_pages_are_released_within_a_long_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is aligned with one window of its older version after the other."""
+    old = noise(40000, 1)
+    new = b"".join(old[at : at + 49] + b"!" for at in range(0, len(old), 50))
+
+    def calls() -> int:
+        count: list[int] = []
+        source = tar({"long": old})
+        data = b"".join(encode(tar({"long": new}), [source], entries=ENTRIES, release_pages=lambda: count.append(1)))
+        assert rebuild(data, [source]) == tar({"long": new})
+        return len(count)
+
+    at_once = calls()
+    monkeypatch.setattr("airpatch.delta.covers._WINDOW", 8192)
+    assert calls() >= at_once + 8
+
+
 def test_index_entries_must_be_a_power_of_two() -> None:
     with pytest.raises(UsageError):
         list(encode(b"", [], entries=1000))

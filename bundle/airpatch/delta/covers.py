@@ -240,6 +240,7 @@ class Planner:
                 guess = _counterpart(at, stop, member, old, matches)
                 for cover in within(matches, at, stop) if is_apart else index.align(target, at, stop, guess):
                     self._append(covers, cover)
+            self._release_pages()
         return covers
 
     def _program(self, target: memoryview, tile: Tile, old: Old | None, inside: list[Cover]) -> Program | None:
