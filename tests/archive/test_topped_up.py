@@ -14,6 +14,7 @@ import airpatch
 from airpatch import VerifiedBundle
 from airpatch.archive.topped_up import read_request
 from airpatch.errors import FormatError, IntegrityError, UsageError
+from airpatch.format import zstd
 from airpatch.format.top_ups import ByteRange, DamageRequest, emit_request, parse_request
 from airpatch.model.digest import Digest
 from tests.support import Builder
@@ -93,6 +94,15 @@ def test_the_sender_must_have_the_very_file(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="cut short"):
         airpatch.topup(copy, tmp_path / "wanted", tmp_path / "topup")
     assert not (tmp_path / "topup").exists()
+
+
+def test_a_seek_table_of_no_frames_asks_for_nothing(tmp_path: Path) -> None:
+    empty, wanted = tmp_path / "empty", tmp_path / "wanted"
+    empty.write_bytes(zstd.emit_seek_table([]))
+    with pytest.raises(FormatError) as raised:
+        airpatch.verify(empty, request=wanted)
+    assert "every frame of" in " ".join(raised.value.__notes__)
+    assert not wanted.exists()
 
 
 def test_a_top_up_of_another_copy_is_refused(tmp_path: Path) -> None:

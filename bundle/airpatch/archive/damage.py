@@ -49,20 +49,20 @@ def pieces(source: ByteSource, start: int, stop: int) -> Iterator[memoryview]:
 
 
 def _by_table(source: ByteSource, table: list[Frame], part: ProgressPart) -> Iterator[ByteRange]:
-    ends = list(accumulate(frame.compressed for frame in table))
+    starts = list(accumulate((frame.compressed for frame in table), initial=0))
+    end = starts.pop()
     table_is_right = True
-    for frame, end in zip(table, ends, strict=True):
-        start = end - frame.compressed
+    for frame, start in zip(table, starts, strict=True):
         content = bytearray(frame.compressed)
         source.read_into(memoryview(content), start)
         if not _is_whole(content):
-            yield ByteRange(start, end)
+            yield ByteRange(start, start + frame.compressed)
         elif (zstd.content_size(content), zstd.trailer(content)) != (frame.content, frame.checksum):
             table_is_right = False
         part.advance(frame.compressed)
-    part.advance(source.size - ends[-1])
+    part.advance(source.size - end)
     if not table_is_right:
-        yield ByteRange(ends[-1], source.size)
+        yield ByteRange(end, source.size)
 
 
 def _by_headers(source: ByteSource, part: ProgressPart) -> Iterator[ByteRange]:

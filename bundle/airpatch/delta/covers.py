@@ -9,6 +9,7 @@ the sizes of target and sources.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -356,7 +357,9 @@ def _gaps(tile: Tile, matches: list[Cover]) -> Iterator[Gap]:
 
 def _counterpart(start: int, end: int, member: TarMember, old: Old, matches: list[Cover]) -> int:
     """Return the source position of what begins at `start`: as the longest match tells, else at the same height."""
-    inside = [m for m in matches if start <= m[0] < end and old.start <= m[1] < old.end]
+    first = bisect_left(matches, start, key=lambda match: match[0])
+    last = bisect_left(matches, end, first, key=lambda match: match[0])
+    inside = [match for match in matches[first:last] if old.start <= match[1] < old.end]
     if inside:
         at, where, _ = max(inside, key=lambda match: match[2])
         return where - (at - start)
