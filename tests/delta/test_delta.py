@@ -335,3 +335,17 @@ def test_pieces_are_bounded() -> None:
         pieces = list(decode(io.BytesIO(data), [source], len(target) + len(BASE)))
     assert b"".join(pieces) == target + BASE
     assert max(map(len, pieces)) <= 3 << 20
+
+
+def test_what_moved_far_within_a_long_file_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airpatch.delta.covers._WINDOW", 1 << 16)  # in place of 32 MiB
+    old = [noise(1 << 14, number) for number in range(24)]
+    new = [bytearray(block) for block in old]
+    for number, block in enumerate(new):
+        for at in range(number, len(block) - 4, 200):
+            block[at : at + 4] = b"new!"
+    order = [number * 7 % 24 for number in range(24)]
+    source, target = tar({"data": b"".join(old)}), tar({"data": b"".join(new[number] for number in order)})
+    made = delta(target, [source])
+    assert rebuild(made, [source]) == target
+    assert len(made) < len(target) // 12

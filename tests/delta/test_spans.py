@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.delta.spans import Span, cut, outside, within
+from airpatch.delta.spans import Span, cut, holds, outside, within
 
 _SPAN = st.tuples(st.integers(0, 60), st.integers(0, 20)).map(lambda each: (each[0], each[0] + each[1]))
 
@@ -29,3 +29,9 @@ def test_covers_are_cut_to_a_range(ends: list[int], whole: Span) -> None:
     said = {at for at, _, length in covers for at in range(at, at + length)}
     assert [at for at, _, length in inside for at in range(at, at + length)] == sorted(said & set(range(*whole)))
     assert all(position - at == 1000 for at, position, _ in inside)
+
+
+@given(st.lists(st.integers(0, 60), max_size=9, unique=True).map(sorted), st.integers(0, 70))
+def test_a_place_lies_in_a_span(ends: list[int], at: int) -> None:
+    spans = list(pairwise(ends))[::2]
+    assert holds(spans, at) == any(low <= at < high for low, high in spans)

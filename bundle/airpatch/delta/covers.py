@@ -10,7 +10,7 @@ the sizes of target and sources.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from airpatch.delta import elf, program_alignment, programs
@@ -19,7 +19,7 @@ from airpatch.delta.byte_differences import unequal
 from airpatch.delta.olds import Cover, Old, Olds
 from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Space
-from airpatch.delta.spans import cut, outside, within
+from airpatch.delta.spans import cut, holds, outside, within
 from airpatch.delta.tar_members import TarMember, members
 from airpatch.delta.tiles import MAX_TILE, Tile, tiles
 from airpatch.delta.windows import Window, Windows
@@ -222,9 +222,6 @@ class Planner:
             (low - (low - old.start) % 8, high + (old.start - high) % 8)
             for low, high in outside(old.start, old.end, [] if program is None else program.source_spans)
         ]
-        others = [match for match in matches if not old.start <= match[1] < old.end]
-        near = [within(others, *span) for span in outside(tile.start, tile.end, apart)]
-        extra = self._around([match for part in near for match in part], _EXTRA)
         is_long = sum(high - low for low, high in kept) > _WINDOW
         step = _WINDOW // 2 if is_long else MAX_TILE
         for start in range(tile.start, tile.end, step):
@@ -235,7 +232,10 @@ class Planner:
                 low = min(max(guess - _WINDOW // 4, old.start), old.end - _WINDOW)
                 high = low + _WINDOW
             windows = [(max(at, low), min(stop, high)) for at, stop in kept if max(at, low) < min(stop, high)]
-            index = Windows(self._space, [*windows, *extra], self._tries, tile.far(target))
+            near = (match for span in outside(start, end, apart) for match in within(matches, *span))
+            others = [match for match in near if not holds(windows, match[1])]
+            windows += self._around(others, _EXTRA)
+            index = Windows(self._space, windows, self._tries, tile.far(target))
             for at, stop, is_apart in cut(start, end, apart):
                 guess = _counterpart(at, stop, member, old, matches)
                 for cover in within(matches, at, stop) if is_apart else index.align(target, at, stop, guess):
@@ -302,14 +302,14 @@ class Planner:
         """Return windows of at most `limit` bytes around the matches, around the longest if these are too
         many."""
         windows: list[Window] = []
-        for _, position, length in sorted(matches, key=lambda match: (-match[2], match[1]))[:_MAX_MATCHES]:
+        for _, position, length in sorted(_joined(matches), key=lambda match: (-match[2], match[1]))[:_MAX_MATCHES]:
             number = self._space.locate(position)
             base = self._space.bases[number]
             low = max(position - _NEAR, base)
-            high = min(position + length + _NEAR, base + len(self._space.sources[number]))
-            limit -= high - low
-            if limit < 0:
+            high = min(position + length + _NEAR, base + len(self._space.sources[number]), low + limit)
+            if low == high:
                 break
+            limit -= high - low
             windows.append((low, high))
         merged: list[Window] = []
         for low, high in sorted(windows):
@@ -364,3 +364,17 @@ def _counterpart(start: int, end: int, member: TarMember, old: Old, matches: lis
         at, where, _ = max(inside, key=lambda match: match[2])
         return where - (at - start)
     return old.start + (old.end - old.start) * (start - member.start) // (member.end - member.start)
+
+
+def _joined(matches: Iterable[Cover]) -> Iterator[Cover]:
+    """Yield the matches, which ascend, those joined that go on where the one before does, but for some bytes."""
+    last: Cover | None = None
+    for at, position, length in matches:
+        if last is not None and position - at == last[1] - last[0] and at - last[0] - last[2] <= _NEAR:
+            last = (last[0], last[1], at + length - last[0])
+            continue
+        if last is not None:
+            yield last
+        last = (at, position, length)
+    if last is not None:
+        yield last

@@ -27,6 +27,12 @@ def outside(start: int, end: int, spans: Iterable[Span]) -> list[Span]:
     return [(low, high) for low, high, is_apart in cut(start, end, spans) if not is_apart]
 
 
+def holds(spans: Sequence[Span], at: int) -> bool:
+    """Return whether a place lies in one of the spans, which ascend."""
+    number = bisect_right(spans, at, key=lambda span: span[0]) - 1
+    return number >= 0 and at < spans[number][1]
+
+
 def within(covers: Sequence[Cover], start: int, end: int) -> list[Cover]:
     """Return what the covers, which ascend, say of target[start:end]."""
     first = bisect_right(covers, start, key=lambda cover: cover[0] + cover[2])
