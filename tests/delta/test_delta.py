@@ -338,8 +338,8 @@ def test_pieces_are_bounded() -> None:
 
 
 def test_what_moved_far_within_a_long_file_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airpatch.delta.covers._WINDOW", 1 << 16)  # in place of 32 MiB
-    old = [noise(1 << 14, number) for number in range(24)]
+    monkeypatch.setattr("airpatch.delta.covers._WINDOW", 1 << 14)  # in place of 32 MiB
+    old = [noise(1 << 12, number) for number in range(24)]
     new = [bytearray(block) for block in old]
     for number, block in enumerate(new):
         for at in range(number, len(block) - 4, 200):
