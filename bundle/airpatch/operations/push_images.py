@@ -37,6 +37,7 @@ from airpatch.registry_api.remote_blobs import RemoteBlobs
 from airpatch.registry_api.transport import Transport
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
+from airpatch.target.check import top_up_advice
 from airpatch.units import count, megabytes
 
 
@@ -151,6 +152,9 @@ class _Job:
     def finish(
         self, prepared: _Prepared, patches: Sequence[BundleFile], *, dry_run: bool, request: StrPath | None
     ) -> PushResult:
+        for rename in self.renames:
+            if not any(image.name.repository.startswith(rename.old) for image in prepared.images):
+                raise UsageError(f"--map {rename.old}={rename.new}: no repository begins with {rename.old}")
         plan = prepared.plan
         missing = tuple(sorted(prepared.missing.values(), key=lambda blob: blob.digest))
         warnings = list(prepared.warnings)
@@ -161,7 +165,8 @@ class _Job:
             manifests = {digest: parse_manifest(content) for digest, content in prepared.manifests.items()}
             error = BaseMismatch(
                 f"{self.place} lacks {count(len(sizes), 'blob')} of {megabytes(sum(sizes.values()))} that the patch "
-                f"needs; it was made for {' or '.join(base.name for base in patches[0].index.bases)}",
+                f"needs; it was made for {' or '.join(base.name for base in patches[0].index.bases)}. "
+                f"{top_up_advice(request, 'push')}; or push a full bundle",
                 lacking_by_image(prepared.images, manifests, sizes),
             )
             for warning in warnings:

@@ -78,8 +78,8 @@ def verify(
             try:
                 verified = _bundle(given, base, trusted, execution)
             except (FormatError, IntegrityError) as error:
-                if request is not None and len(given) == 1 and is_file(Path(name)) and not holds_parts(Path(name)):
-                    error.add_note(_request(Path(name), Path(request), execution))
+                if len(given) == 1 and is_file(Path(name)) and not holds_parts(Path(name)):
+                    error.add_note(_way_out(Path(name), request, execution))
                 raise
             if sink is not None:
                 sink.write([emit_digest_list(verified.index.release)])
@@ -129,11 +129,13 @@ def _bundle(
     return VerifiedBundle(reader.name, index, carried_out, tuple(signers))
 
 
-def _request(bundle: Path, request: Path, execution: Execution) -> str:
-    # Imported here, because most bundles are undamaged.
-    from airpatch.operations.complete_copy import request_damaged
+def _way_out(bundle: Path, request: StrPath | None, execution: Execution) -> str:
+    """Request what the damaged `bundle` lacks, if `request` is given; return what to tell the user."""
+    if request is None:
+        return f"copy {bundle} again, or list with --request FILE which bytes of it the sender has to send again"
+    from airpatch.operations.complete_copy import request_damaged  # most bundles are undamaged
 
-    return request_damaged(bundle, request, execution)
+    return request_damaged(bundle, Path(request), execution)
 
 
 def _base(name: str, execution: Execution) -> Base:
@@ -153,10 +155,14 @@ def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
 def _root(path: Path, execution: Execution) -> VerifiedRoot:
     from airpatch.store.store_address import is_store_folder
     from airpatch.target.audit import audit_root  # not needed for a bundle
+    from airpatch.target.new_root import check_place
     from airpatch.target.root import open_root
 
-    if is_store_folder(path) and not is_folder(path / STORAGE):
-        raise UsageError(f"{path}: is a store of releases: 'airpatch store verify' checks it")
+    if not is_folder(path / STORAGE):
+        if is_store_folder(path):
+            raise UsageError(f"{path}: is a store of releases: 'airpatch store verify' checks it")
+        check_place(path)
+        raise UsageError(f"{path}: is neither a bundle nor a registry's root (which holds {STORAGE})")
     with open_root(path) as root:
         verified = audit_root(root, execution)
     error: AirpatchError
