@@ -44,6 +44,9 @@ def test_a_damaged_base_blob_leads_to_the_request_and_the_top_up(bundles: Path, 
     assert re.search(r"request: request for \d+ blobs? of release r2", ended.err)
     topped = airpatch("diff", "--base", "request", IMAGES / "r2", "--sequence", 2, "--effort", "fast", "-o", "top-up")
     assert topped.code == 0, topped.err
+    alone = airpatch("apply", "top-up", "--root", root)
+    assert alone.code == 5
+    assert "that this top-up does not bring: apply it together with the patch that it completes" in alone.err
     assert airpatch("apply", patch, "top-up", "--root", root).code == 0
 
 

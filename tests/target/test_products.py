@@ -145,9 +145,7 @@ def test_without_numbers_a_release_that_was_installed_is_a_step_back(root: Path)
     install(root, first.full)
     assert install(root, second.full)[0].left is None
     assert install(root, second.full)[0].left is None
-    with pytest.raises(
-        TrustError, match=r"release r1 was installed before, and has no number that says that it is newer than r2"
-    ):
+    with pytest.raises(TrustError, match="release r1 was installed before r2, and no number says that it is newer"):
         install(root, first.full)
     assert install(root, first.full, allow_downgrade=True)[0].left == "r2"
     assert install(root, first.full)[0].left is None

@@ -158,7 +158,7 @@ def output_file(path: Path) -> Iterator[DescriptorSink]:
             return
         path = real_path(path)
         if not path.parent.exists():
-            raise TargetError(f"{name}: cannot be made, since its folder is not there: make {Path(name).parent} first")
+            raise TargetError(f"{name}: the folder for it is not there; make that first")
         _sweep(path)
         temporary, fd = _temporary(path)
     except OSError as error:

@@ -152,9 +152,6 @@ class _Job:
     def finish(
         self, prepared: _Prepared, patches: Sequence[BundleFile], *, dry_run: bool, request: StrPath | None
     ) -> PushResult:
-        for rename in self.renames:
-            if not any(image.name.repository.startswith(rename.old) for image in prepared.images):
-                raise UsageError(f"--map {rename.old}={rename.new}: no repository begins with {rename.old}")
         plan = prepared.plan
         missing = tuple(sorted(prepared.missing.values(), key=lambda blob: blob.digest))
         warnings = list(prepared.warnings)

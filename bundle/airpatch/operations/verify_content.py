@@ -78,8 +78,8 @@ def verify(
             try:
                 verified = _bundle(given, base, trusted, execution)
             except (FormatError, IntegrityError) as error:
-                if len(given) == 1 and is_file(Path(name)) and not holds_parts(Path(name)):
-                    error.add_note(_way_out(Path(name), request, execution))
+                if request is not None and len(given) == 1 and is_file(Path(name)) and not holds_parts(Path(name)):
+                    error.add_note(_request(Path(name), Path(request), execution))
                 raise
             if sink is not None:
                 sink.write([emit_digest_list(verified.index.release)])
@@ -129,13 +129,11 @@ def _bundle(
     return VerifiedBundle(reader.name, index, carried_out, tuple(signers))
 
 
-def _way_out(bundle: Path, request: StrPath | None, execution: Execution) -> str:
-    """Request what the damaged `bundle` lacks, if `request` is given; return what to tell the user."""
-    if request is None:
-        return f"copy {bundle} again, or list with --request FILE which bytes of it the sender has to send again"
-    from airpatch.operations.complete_copy import request_damaged  # most bundles are undamaged
+def _request(bundle: Path, request: Path, execution: Execution) -> str:
+    # Imported here, because most bundles are undamaged.
+    from airpatch.operations.complete_copy import request_damaged
 
-    return request_damaged(bundle, Path(request), execution)
+    return request_damaged(bundle, request, execution)
 
 
 def _base(name: str, execution: Execution) -> Base:
@@ -149,7 +147,8 @@ def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
     """Return one error with all findings: IntegrityError if the bundle is well-formed, else FormatError."""
     kind = FormatError if any(isinstance(error, FormatError) for error in errors) else IntegrityError
     findings = [text.removeprefix(f"{name}: ") for error in errors for text in (error.message, *error.findings)]
-    return kind(f"{name}: is damaged; {count(len(findings), 'finding')}", findings)
+    found = count(len(findings), "finding")
+    return kind(f"{name}: is damaged, {found}; copy it again, or ask with --request FILE for what it lacks", findings)
 
 
 def _root(path: Path, execution: Execution) -> VerifiedRoot:
