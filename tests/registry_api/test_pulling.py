@@ -16,6 +16,7 @@ from airpatch import limits
 from airpatch.blobs.content import check_blob
 from airpatch.errors import AirpatchError, IntegrityError, SourceError, UsageError
 from airpatch.execution import Execution
+from airpatch.model import manifest as types
 from airpatch.model.digest import Digest
 from airpatch.registry_api.access import PullOptions
 from airpatch.registry_api.address import RegistryPlace
@@ -28,7 +29,7 @@ from tests.registry_api.pushed import Pushed
 from tests.registry_api.registries import PLAIN
 from tests.registry_api.sample import NAMES, expected
 from tests.sources.sample_sources import pack
-from tests.support import Recorder
+from tests.support import Builder, Recorder, descriptor, encode
 
 OPTIONS = PullOptions(PLAIN)
 
@@ -96,6 +97,24 @@ def test_one_platform_stands_for_its_index(plain: str, root: Path) -> None:
     with pytest.raises(SourceError) as caught:
         gather(names, pull=PullOptions(PLAIN, platform="plan9/mips"))
     assert "has no image for plan9/mips; it has linux/a" in caught.value.findings[0]
+
+
+def test_indexes_of_one_platform_within_each_other_end() -> None:
+    platform = {"os": "linux", "architecture": "amd64"}
+    manifests = [Builder().picture([b"layer"])]
+    for _ in range(2000):
+        child = descriptor(manifests[-1], types.OCI_INDEX) | {"platform": platform}
+        manifests.append(encode({"schemaVersion": 2, "mediaType": types.OCI_INDEX, "manifests": [child]}))
+    stored = {str(Digest.of(content)): content for content in manifests}
+
+    def answer(request: Request) -> Reply:
+        content = stored.get(request.path.rpartition("/")[2], manifests[-1])
+        return Reply(200, {"Content-Type": types.OCI_INDEX}, content)
+
+    options = PullOptions(PLAIN, platform="linux/amd64")
+    with http_server(answer) as host, pytest.raises(SourceError) as caught:
+        gather([f"docker://{host}/shop/web:r1"], pull=options)
+    assert caught.value.findings[0].endswith("/shop/web:r1: indexes are nested more than 8 deep")
 
 
 def test_a_cache_is_filled_once_and_healed(plain: str, root: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from airpatch.execution import Execution, NewFile
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, Manifest, parse_manifest
 from airpatch.model.names import ImageName
+from airpatch.model.release import MAX_NESTING
 from airpatch.registry_api.access import SCHEME, PullOptions
 from airpatch.registry_api.address import Address, RegistryPlace, short_name, split_host
 from airpatch.registry_api.pulling import Repository
@@ -167,20 +168,23 @@ class RegistryImages(Source):
 
     def _of_platform(self, repository: Repository, content: bytes, platform: str, address: Address) -> bytes:
         """Return the manifest of the one child that is for `platform`; an image that is no index stays as it is."""
-        try:
-            manifest = parse_manifest(content)
-        except FormatError as error:
-            raise SourceError(f"{address}: {error.message}") from None
-        if not manifest.is_index:
-            return content
-        child = _choose(manifest, platform)
-        if child is None:
-            there = ", ".join(sorted({each.platform for each in manifest.manifests} - {"", "unknown/unknown"}))
-            raise SourceError(f"{address}: has no image for {platform}; it has {there or 'none that names a platform'}")
-        found = repository.find_manifest(str(child.digest))
-        if found is None:
-            raise SourceError(f"{address}: its manifest for {platform}, {child.digest}, is not there")
-        return self._of_platform(repository, found, platform, address)
+        for _ in range(MAX_NESTING + 1):
+            try:
+                manifest = parse_manifest(content)
+            except FormatError as error:
+                raise SourceError(f"{address}: {error.message}") from None
+            if not manifest.is_index:
+                return content
+            child = _choose(manifest, platform)
+            if child is None:
+                there = ", ".join(sorted({each.platform for each in manifest.manifests} - {"", "unknown/unknown"}))
+                has = there or "none that names a platform"
+                raise SourceError(f"{address}: has no image for {platform}; it has {has}")
+            found = repository.find_manifest(str(child.digest))
+            if found is None:
+                raise SourceError(f"{address}: its manifest for {platform}, {child.digest}, is not there")
+            content = found
+        raise SourceError(f"{address}: indexes are nested more than {MAX_NESTING} deep")
 
     def _referrers(self, found: _Found, manifests: Manifests) -> list[_Found]:
         """Return what refers to an image and its platforms, each under the tag that other tools look for."""
