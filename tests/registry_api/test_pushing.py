@@ -341,6 +341,7 @@ def test_names_that_no_registry_serves_are_refused(empty: str, tmp_path: Path) -
         (["shop/web"], "write OLD=NEW"),
         (["shop/web=one", "shop/worker=one"], "one:r1 would be two images"),
         (["shop/=shop//"], "shop//web"),
+        (["shop/=store/", "nothing/=store/"], "--map nothing/=store/: no repository begins with nothing/"),
     ],
 )
 def test_renames_that_cannot_be(bundles: dict[str, Path], renames: list[str], message: str) -> None:
