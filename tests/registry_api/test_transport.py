@@ -217,11 +217,12 @@ def test_a_token_is_no_long_text() -> None:
             return Reply(200, {}, bytes(2 << 20))
         return Reply(401, {"WWW-Authenticate": f'Bearer realm="http://{host}/token",service="s"'})
 
-    with http_server(handle) as host, closing(transport(host)) as of:
-        with pytest.raises(
-            SourceError, match=r"/token gives an answer of more than \d+ bytes, where a token should be"
-        ):
-            get(of)
+    with (
+        http_server(handle) as host,
+        closing(transport(host)) as of,
+        pytest.raises(SourceError, match=r"/token gives an answer of more than \d+ bytes, where a token should be"),
+    ):
+        get(of)
 
 
 def test_a_token_that_is_not_accepted_is_told() -> None:
