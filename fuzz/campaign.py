@@ -5,7 +5,9 @@
 FOLDER/NAME is the corpus of a target, FOLDER/NAME.json what was counted: cases, edges, seconds of processor time in all
 and since the last new edge. Targets take turns, the one with the fewest cases first, until each has had a million cases
 and 30 minutes of processor time without a new edge. SIGTERM ends it, and it goes on where it was when it is called
-again. A target that fails is left out; its input lies in the current folder.
+again; in a new folder, where the corpora of fixtures/fuzz were taken over (fuzz/corpora.py). Where these reach another
+number of edges than was counted, the parsers have changed, and the time without a new one begins anew. A target that
+fails is left out; its input lies in the current folder.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fuzz.corpora import CORPORA
 from fuzz.targets import TARGETS, require_atheris
 
 CASES = 1_000_000
@@ -60,7 +63,8 @@ def main() -> None:
     require_atheris()
     signal.signal(signal.SIGTERM, _end)
     folder = Path(sys.argv[1])
-    counts = {name: read(folder / f"{name}.json") for name in sys.argv[2:] or TARGETS}
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = {name: read(name, folder) for name in sys.argv[2:] or TARGETS}
     try:
         while left := {name: count for name, count in counts.items() if not count.is_done}:
             name = min(left, key=lambda each: (left[each].cases >= CASES, left[each].seconds))
@@ -73,8 +77,10 @@ def main() -> None:
         return
 
 
-def read(path: Path) -> Count:
-    return Count(**json.loads(path.read_text())) if path.exists() else Count()
+def read(name: str, *folders: Path) -> Count:
+    """Return what was counted of the target `name` in the first of `folders` that has it, or with its kept corpus."""
+    kept = (folder / f"{name}.json" for folder in (*folders, CORPORA))
+    return next((Count(**json.loads(path.read_text())) for path in kept if path.exists()), Count())
 
 
 def run(name: str, corpus: Path, count: Count) -> None:
@@ -110,9 +116,11 @@ def _watch(process: subprocess.Popen[str], count: Count, before: float) -> str:
         count.seconds += passed
         count.since += passed
         tail = [*tail[-20:], line]
-        if (found := re.search(r"\bcov: (\d+)", line)) and int(found[1]) > count.edges:
-            count.edges = int(found[1])
-            count.since = 0.0
+        if found := re.search(r"\b(INITED)?\s*cov: (\d+)", line):
+            edges = int(found[2])
+            if edges > count.edges or (found[1] and edges != count.edges):
+                count.edges = edges
+                count.since = 0.0
         elif cases := re.match(r"stat::number_of_executed_units: (\d+)", line):
             count.cases += int(cases[1])
     return "".join(tail)

@@ -3,12 +3,13 @@
     python -m fuzz.corpora FOLDER
 
 takes over the corpora of a campaign (fuzz/campaign.py) in FOLDER, in the place of those that were there: each as
-fixtures/fuzz/NAME.tar.zst, which later runs of the target NAME begin with.
+fixtures/fuzz/NAME.tar.zst, which later runs of the target NAME begin with, and what was counted as NAME.json beside it.
 """
 
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ def take_over(name: str, folder: Path) -> int:
                 tar.addfile(member, file)
     CORPORA.mkdir(exist_ok=True)
     (CORPORA / f"{name}.tar.zst").write_bytes(zstandard.compress(joined.getvalue(), _LEVEL))
+    shutil.copyfile(folder.with_suffix(".json"), CORPORA / f"{name}.json")
     return len(inputs)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,84 +64,6 @@ def layer_patches() -> Iterator[tuple[Surroundings, bytes]]:
                     sources = tuple((bundle.members[registry.blob_path(each)], known[each]) for each in step.sources)
                     around = Surroundings(step.size, step.uncompressed_size, step.expanded, sources)
                     yield around, bundle.members[f"{layout.PATCHES}/{number}"]
-
-
-def signed() -> Iterator[tuple[str, bytes]]:
-    """Files that have to do with signatures, each with the name of what reads it."""
-    from airpatch.model.digest import Digest
-    from airpatch.signing.trusted import TrustedSigners
-    from airpatch.target.history import Action, Event, Outcome, Subject, emit_event
-    from airpatch.target.root_trust import emit_trust
-    from fixtures.vector_signatures import signature
-
-    folder = FIXTURES / "signatures"
-    signers = (folder / "allowed_signers").read_bytes()
-    keys = [line.split(b" ", 1)[1] for line in signers.splitlines()]
-    blobs = [base64.b64decode(key.split()[1]) for key in keys]
-    for path in sorted(folder.glob("*.sig")):
-        yield "signature", path.read_bytes()
-    yield "signature", signature()
-    yield from (("signature", content) for content in members(".airpatch/index."))
-    yield "signers", signers
-    options = b'namespaces="airpatch",valid-after="20260101Z",valid-before="20270101",cert-authority '
-    yield "signers", b"a@b,!*.c " + options + keys[0] + b" comment\n# comment\n"
-    yield "revoked", b"\n".join(keys)
-    yield "revoked", _revocation_list(blobs)
-    yield from (("certificate", _certificate(blob, blobs[0])) for blob in (*blobs, *_security_keys()))
-    yield "trust", emit_trust(TrustedSigners(signers, keys[0], ("a@b",), 2))
-    subject = Subject("shop", "r1", Digest.of(b"r1"))
-    line = emit_event(Event(1 << 30, 0, "root", Action.APPLY, Outcome.DONE, subject, Digest.of(b"")), None)
-    event = Event(1 << 30, 0, None, Action.TRUST, Outcome.DONE, trust=Digest.of(b"t"), signers=("a@b",))
-    yield "history", line + emit_event(event, Digest.of(line)) + b'{"airpatch":1'
-
-
-def _certificate(key: bytes, authority: bytes) -> bytes:
-    """A certificate as OpenSSH lays it out, which nobody signed."""
-    from airpatch.signing.wire import string
-
-    size = int.from_bytes(key[:4], "big")
-    kind = key[4 : 4 + size].removesuffix(b"@openssh.com") + b"-cert-v01@openssh.com"
-    numbers = (7).to_bytes(8, "big") + (1).to_bytes(4, "big") + string(b"id") + string(string(b"a@b"))
-    validity = bytes(8) + b"\xff" * 8 + string(b"") + string(b"") + string(b"")
-    proof = string(string(b"ssh-ed25519") + string(bytes(64)))
-    return string(kind) + string(bytes(32)) + key[4 + size :] + numbers + validity + string(authority) + proof
-
-
-def _security_keys() -> Sequence[bytes]:
-    from airpatch.signing.wire import string
-
-    point = b"\x04" + bytes(64)
-    return [
-        string(b"sk-ssh-ed25519@openssh.com") + string(bytes(32)) + string(b"ssh:"),
-        string(b"sk-ecdsa-sha2-nistp256@openssh.com") + string(b"nistp256") + string(point) + string(b"ssh:"),
-    ]
-
-
-def _revocation_list(keys: Sequence[bytes]) -> bytes:
-    """A list with sections of all kinds (OpenSSH, PROTOCOL.krl)."""
-    from airpatch.signing.wire import string
-
-    number = (7).to_bytes(8, "big")
-    extension = string(b"more") + b"\0" + string(b"x")
-    parts = {
-        0x20: number * 2,
-        0x21: number * 2,
-        0x22: number + string(b"\x01\x05"),
-        0x23: string(b"id"),
-        0x39: extension,
-    }
-    certificates = (
-        string(keys[0]) + string(b"") + b"".join(bytes([kind]) + string(part) for kind, part in parts.items())
-    )
-    sections = {
-        1: certificates,
-        2: b"".join(map(string, keys)),
-        3: string(bytes(20)),
-        5: string(bytes(32)),
-        255: extension,
-    }
-    head = b"SSHKRL\n\0" + (1).to_bytes(4, "big") + bytes(24) + string(b"") + string(b"remark")
-    return head + b"".join(bytes([kind]) + string(part) for kind, part in sections.items())
 
 
 ROOT_PATHS = (

@@ -182,32 +182,42 @@ def inventories() -> tuple[Target, Iterator[bytes]]:
 
 
 def signatures() -> tuple[Target, Iterator[bytes]]:
-    """Armored signatures, files of allowed signers, of revoked keys, of a root's trust; certificates; histories."""
-    from airpatch.signing import allowed_signers, certificates, revocation, sshsig
-    from airpatch.signing.public_keys import PublicKey
-    from airpatch.target.history import parse_history
+    """Armored signatures, files of allowed signers, of revoked keys, of a root's trust; certificates; histories.
+
+    What has been read is asked about the signatures that there are.
+    """
+    from airpatch.signing import allowed_signers, certificates, revocation
+    from airpatch.signing.policy import Policy
+    from airpatch.target.history import appended, parse_history
     from airpatch.target.root_trust import parse_trust
+    from fuzz.signature_seeds import EVENT, MESSAGE, TIME, seeds, signatures, signers
 
-    message = (seeds.FIXTURES / "signatures" / "message").read_bytes()
+    signed = tuple(dict.fromkeys(signatures()))
+    trusted, none = allowed_signers.parse(signers()), revocation.parse(b"")
 
-    def verify(text: bytes) -> None:
-        signature = sshsig.parse(text)
-        PublicKey(signature.public_key).verify(signature.blob, signature.signed_data(message))
+    def read_signers(text: bytes) -> None:
+        policy = Policy(allowed_signers.parse(text), none)
+        policy.most_principals()
+        policy.require(MESSAGE, signed, TIME)
+
+    def read_history(text: bytes) -> None:
+        parse_history(text).current()
+        parse_history(appended(text, EVENT))
 
     parsers: dict[str, Callable[[bytes], object]] = {
-        "signature": verify,
-        "signers": allowed_signers.parse,
-        "revoked": revocation.parse,
+        "signature": lambda text: Policy(trusted, none).require(MESSAGE, [text], TIME),
+        "signers": read_signers,
+        "revoked": lambda text: Policy(trusted, revocation.parse(text)).require(MESSAGE, signed, TIME),
         "certificate": certificates.parse,
-        "trust": parse_trust,
-        "history": parse_history,
+        "trust": lambda text: parse_trust(text).require(MESSAGE, signed, TIME),
+        "history": read_history,
     }
     kinds = list(parsers)
 
     def one(data: bytes) -> None:
         parsers[kinds[(data[0] if data else 0) % len(kinds)]](data[1:])
 
-    return one, (bytes([kinds.index(kind)]) + content for kind, content in seeds.signed())
+    return one, (bytes([kinds.index(kind)]) + content for kind, content in seeds())
 
 
 def roots() -> tuple[Target, Iterator[bytes]]:

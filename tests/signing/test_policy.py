@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from airpatch.errors import TrustError
-from airpatch.signing import allowed_signers, revocation
+from airpatch.signing import MAX_SIGNATURES, allowed_signers, revocation
 from airpatch.signing.policy import Policy
+from airpatch.signing.wire import string
 from tests.signing.conftest import MESSAGE, certify, public
 
 NOW = 1_800_000_000
@@ -217,3 +219,13 @@ def test_how_many_can_have_signed_at_most(
     allowed: str, principals: list[str], most: int | None, lines: dict[str, str]
 ) -> None:
     assert policy(allowed.format(**lines), principals=principals).most_principals() == most
+
+
+def test_any_number_of_keys_may_share_principals() -> None:
+    """Each key could give its principal to the one before it: such a chain is as long as the file."""
+    keys = [string(b"ssh-ed25519") + string(number.to_bytes(32, "big")) for number in range(2000)]
+    names = [f"p{number},p{number + 1}" for number in range(len(keys) - 1)] + ["p0"]
+    allowed = "\n".join(
+        f"{each} ssh-ed25519 {base64.b64encode(key).decode()}" for each, key in zip(names, keys, strict=True)
+    )
+    assert policy(allowed).most_principals() == MAX_SIGNATURES

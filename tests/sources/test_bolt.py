@@ -68,6 +68,15 @@ def test_a_tree_that_is_a_circle_ends() -> None:
         list(Bucket(page, 4096, 0).items())
 
 
+def test_a_chain_of_branches_is_damaged() -> None:
+    pages = b"".join(
+        (struct.pack("<QHHI", number, 1, 1, 0) + struct.pack("<IIQ", 16, 0, number + 1)).ljust(512, b"\0")
+        for number in range(3000)
+    )
+    with pytest.raises(FormatError, match="page 64 of the database is damaged"):
+        list(Bucket(pages, 512, 0).items())
+
+
 @given(st.lists(st.tuples(st.integers(2 * PAGE, len(DATA) // 3), st.binary(min_size=1, max_size=8)), max_size=4))
 def test_a_damaged_database_is_read_or_refused(changes: list[tuple[int, bytes]]) -> None:
     data = bytearray(DATA)

@@ -117,7 +117,7 @@ class JoinedParts:
         message = f"{self.name}: of {count(whole.parts, 'part')}, {bad} {are} missing or damaged"
         if whole.parity:
             message += f", more than the {whole.parity} that parity can replace"
-        return IntegrityError(f"{message}; copy these again", findings)
+        return IntegrityError(f"{message}; copy {'it' if bad == 1 else 'them'} again", findings)
 
     def _finding(self, number: int) -> str | None:
         """Return what is wrong with the part `number`, if anything is."""

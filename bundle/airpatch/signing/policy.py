@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from airpatch.errors import AirpatchError, TrustError
-from airpatch.signing import NAMESPACE, certificates, sshsig
+from airpatch.signing import MAX_SIGNATURES, NAMESPACE, certificates, sshsig
 from airpatch.signing.allowed_signers import AllowedSigner, matches
 from airpatch.signing.certificates import Certificate
 from airpatch.signing.public_keys import PublicKey
@@ -69,13 +69,13 @@ class Policy:
             raise TrustError(f"is not signed; {wanted} required")
         given = len(signatures)
         if given == 1:
-            counting = "its only signature " + ("is all that counts" if count else "does not count")
+            counting = "there is only one" if count else "its only signature does not count"
         else:
             counting = f"{count or 'none'} of its {given} signatures count{'' if count > 1 else 's'}"
         raise TrustError(f"{wanted} required, but {counting}", reasons)
 
     def most_principals(self) -> int | None:
-        """Return how many different principals can have signed at most; None if an authority may certify any number."""
+        """Return how many different principals can sign a bundle, 16 at most; None if an authority may certify any."""
         if any(line.is_authority for line in self.allowed):
             return len(self.principals) or None
         names: dict[PublicKey, list[str]] = {}
@@ -144,7 +144,10 @@ class Policy:
 
 
 def _different(choices: Sequence[Sequence[str]]) -> int:
-    """Return how many different names can be given when each signature takes one of its own (a maximum matching)."""
+    """Return how many different names can be given when each signature takes one of its own (a maximum matching).
+
+    A bundle has 16 signatures, so more are not counted.
+    """
     owner: dict[str, int] = {}
 
     def place(index: int, seen: set[str]) -> bool:
@@ -156,4 +159,7 @@ def _different(choices: Sequence[Sequence[str]]) -> int:
                     return True
         return False
 
-    return sum(place(index, set()) for index in range(len(choices)))
+    for index in range(len(choices)):
+        if len(owner) < MAX_SIGNATURES:  # so a call never goes deeper, however many lines of a file share names
+            place(index, set())
+    return len(owner)

@@ -27,6 +27,8 @@ _LEAF_ELEMENT = struct.Struct("<IIII")
 """Flags, position of the key from here, sizes of key and value."""
 _BUCKET = struct.Struct("<QQ")
 """Root page, sequence."""
+_MAX_PATH = 64
+"""Pages from a root to a leaf, more than any database has: branches have two pages below them at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Bucket:
             if self.inline:
                 yield from self._leaf(self.inline, 0)
             else:
-                yield from self._walk(self.root, set())
+                yield from self._walk(self.root, set(), 1)
         except struct.error:
             raise FormatError("the database is damaged or cut short") from None
 
@@ -56,10 +58,10 @@ class Bucket:
         """Keys with plain values. Raises FormatError."""
         return {key: value for key, value in self.items() if isinstance(value, bytes)}
 
-    def _walk(self, page: int, seen: set[int]) -> Iterator[tuple[bytes, bytes | Bucket]]:
+    def _walk(self, page: int, seen: set[int], path: int) -> Iterator[tuple[bytes, bytes | Bucket]]:
         start = page * self.page_size
         number, flags, count, _ = _HEADER.unpack_from(self.data, start)
-        if number != page or page in seen:
+        if number != page or page in seen or path > _MAX_PATH:
             raise FormatError(f"page {page} of the database is damaged")
         seen.add(page)
         if flags & _LEAF:
@@ -69,7 +71,7 @@ class Bucket:
                 _, _, child = _BRANCH_ELEMENT.unpack_from(
                     self.data, start + _HEADER.size + index * _BRANCH_ELEMENT.size
                 )
-                yield from self._walk(child, seen)
+                yield from self._walk(child, seen, path + 1)
         else:
             raise FormatError(f"page {page} of the database is damaged")
 

@@ -178,4 +178,4 @@ def pick(names: Sequence[str], entries: Iterable[FoundImage]) -> list[FoundImage
             return select(references, entries)
     except SourceError as error:
         findings += error.findings
-    raise UsageError("no such image here", findings)
+    raise UsageError("no such image here; 'airpatch inspect' lists those of a bundle or a root", findings)

@@ -14,11 +14,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from airpatch import limits
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
 from airpatch.execution import Execution, NewFile
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, Manifest, parse_manifest
 from airpatch.model.names import ImageName
+from airpatch.model.release import MAX_NESTING
 from airpatch.registry_api.access import SCHEME, PullOptions
 from airpatch.registry_api.address import Address, RegistryPlace, short_name, split_host
 from airpatch.registry_api.pulling import Repository
@@ -167,26 +169,30 @@ class RegistryImages(Source):
 
     def _of_platform(self, repository: Repository, content: bytes, platform: str, address: Address) -> bytes:
         """Return the manifest of the one child that is for `platform`; an image that is no index stays as it is."""
-        try:
-            manifest = parse_manifest(content)
-        except FormatError as error:
-            raise SourceError(f"{address}: {error.message}") from None
-        if not manifest.is_index:
-            return content
-        child = _choose(manifest, platform)
-        if child is None:
-            there = ", ".join(sorted({each.platform for each in manifest.manifests} - {"", "unknown/unknown"}))
-            raise SourceError(f"{address}: has no image for {platform}; it has {there or 'none that names a platform'}")
-        found = repository.find_manifest(str(child.digest))
-        if found is None:
-            raise SourceError(f"{address}: its manifest for {platform}, {child.digest}, is not there")
-        return self._of_platform(repository, found, platform, address)
+        for _ in range(MAX_NESTING + 1):
+            try:
+                manifest = parse_manifest(content)
+            except FormatError as error:
+                raise SourceError(f"{address}: {error.message}") from None
+            if not manifest.is_index:
+                return content
+            child = _choose(manifest, platform)
+            if child is None:
+                there = ", ".join(sorted({each.platform for each in manifest.manifests} - {"", "unknown/unknown"}))
+                has = there or "none that names a platform"
+                raise SourceError(f"{address}: has no image for {platform}; it has {has}")
+            found = repository.find_manifest(str(child.digest))
+            if found is None:
+                raise SourceError(f"{address}: its manifest for {platform}, {child.digest}, is not there")
+            content = found
+        raise SourceError(f"{address}: indexes are nested more than {MAX_NESTING} deep")
 
     def _referrers(self, found: _Found, manifests: Manifests) -> list[_Found]:
         """Return what refers to an image and its platforms, each under the tag that other tools look for."""
         others: list[_Found] = []
         pending = list(manifests.parsed)
         seen = set(pending)
+        size = 0
         while pending:
             subject = pending.pop()
             for tag, content in self._attached(found.repository, subject):
@@ -197,19 +203,28 @@ class RegistryImages(Source):
                 below = [digest for digest in other.manifests.parsed if digest not in seen] if other.manifests else []
                 seen.update(below)
                 pending += below
+                size += sum(map(len, other.manifests.content.values())) if other.manifests else 0
                 if len(seen) > _MOST_REFERRERS:
                     raise SourceError(f"{found.where}: more than {_MOST_REFERRERS} manifests refer to it")
+                if size > limits.MANIFESTS.value:
+                    raise SourceError(f"{found.where}: what refers to it has more than {limits.MANIFESTS} bytes")
         return others
 
     def _attached(self, repository: Repository, subject: Digest) -> list[tuple[str, bytes]]:
         tag = f"sha256-{subject.hex}"
         found = []
         digests = repository.referrers(subject)
+        if digests and len(digests) > _MOST_REFERRERS:
+            raise SourceError(f"{repository.where}@{subject}: more than {_MOST_REFERRERS} manifests refer to it")
         kept = repository.find_manifest(tag)
         if kept is not None and (not digests or _names_all(kept, digests)):
             found.append((tag, kept))
         elif digests:
-            contents = {digest: _require_manifest(repository, digest, subject) for digest in digests}
+            contents: dict[Digest, bytes] = {}
+            for digest in digests:
+                contents[digest] = _require_manifest(repository, digest, subject)
+                if sum(map(len, contents.values())) > limits.MANIFESTS.value:
+                    raise SourceError(f"{repository.where}: referrers of {subject} have more than {limits.MANIFESTS}")
             descriptors = [
                 Descriptor(parse_manifest(content).media_type, digest, len(content))
                 for digest, content in contents.items()

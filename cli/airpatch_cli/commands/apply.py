@@ -68,7 +68,8 @@ def _lines(applied: Applied, *, dry: bool) -> list[str]:
     release = applied.index.release
     blobs = f"{count(len(applied.written), 'blob')} of {megabytes(applied.bytes)}"
     if dry:
-        lines = [f"release {release.title}: {blobs} would be written"]
+        would = f"{blobs} would be written" if applied.written else "no blob would have to be written"
+        lines = [f"release {release.title}: {would}"]
         lines += [f"  missing: {line}" for line in applied.missing_by_image]
     elif applied.written or applied.tags:
         lines = [f"release {release.title}: {blobs} written, {count(len(applied.tags), 'tag')} set"]
