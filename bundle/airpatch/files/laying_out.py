@@ -245,9 +245,7 @@ def _take_over(folder: Path, old: set[str], new: _Folder) -> None:
                 pending.append(path)
             if path in old or path == LISTING or (is_folder and new.is_folder(path)):
                 continue
-            if path in new.entries or any(
-                above in new.entries and not new.is_folder(above) for above in map(str, Path(path).parents)
-            ):
+            if path in new.entries or any(above in new.entries and not new.is_folder(above) for above in _above(path)):
                 raise TargetError(
                     f"{folder / path}: does not belong to the old release, but the new one has it, too: move it away"
                 )
@@ -255,6 +253,12 @@ def _take_over(folder: Path, old: set[str], new: _Folder) -> None:
                 new.keep_folder(folder, path)
             else:
                 new.keep(folder, path)
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders above `path`."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _extract(layer: Descriptor, content: Content, folder: _Folder, part: ProgressPart) -> None:
