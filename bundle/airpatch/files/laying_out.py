@@ -51,7 +51,7 @@ def files_artifacts(
 def require_own(folder: Path) -> None:
     """Raise TargetError if files cannot be laid out in `folder`, since it is somebody else's, or cannot be read."""
     try:
-        _listed(folder.absolute())
+        _listed(folder)
     except OSError as error:
         raise write_error(str(folder), error) from None
 

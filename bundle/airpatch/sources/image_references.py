@@ -22,6 +22,8 @@ from airpatch.sources.source import FoundImage
 
 _HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
 _HUB, _OFFICIAL = "docker.io", "library"
+_SHOWN = 3
+"""Other tags that a message names."""
 _HUB_HOSTS = (_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
 
 
@@ -139,7 +141,7 @@ class _Index:
                 raise SourceError(f"{reference}: ambiguous: may be {' or '.join(matches)}")
             found = next(iter(matches.values()), [])
         if not found:
-            raise SourceError(f"{reference}: missing")
+            raise SourceError(f"{reference}: missing{self._others(reference)}")
         if reference.digest is None:
             return found
         right = [name for name in found if self._has_digest(name, reference.digest)]
@@ -150,6 +152,15 @@ class _Index:
 
     def _matches(self, repository: str, reference: Reference) -> list[ImageName]:
         return list(self._names.get((repository, reference.tag), ()))
+
+    def _others(self, reference: Reference) -> str:
+        """Return what to say of the other tags of the same repository."""
+        repositories = (reference.repository, *_shortened(reference.full))
+        names = list(dict.fromkeys(name.reference for r in repositories for name in self._names.get(r, {})))
+        if not names:
+            return ""
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        return f"; there is {', '.join(names[:_SHOWN])}{more}"
 
     def _has_digest(self, name: ImageName, digest: Digest) -> bool:
         return all((entry.digest or entry.load().manifest) == digest for entry in self.entries[name])
