@@ -7,7 +7,7 @@
 # it keeps `last.tar.zst`, the release that was sent. With HOST and ROOT, what was made is applied there over ssh; without,
 # it stays in STATE as `tonight.tar.zst`, for whoever carries it.
 set -eu
-images=$1 state=$2 host=${3-} root=${4-}
+images=${1:?IMAGES is missing} state=${2:?STATE is missing} host=${3-} root=${4-}
 mkdir -p "$state"
 full=$state/full.tar.zst tonight=$state/tonight.tar.zst last=$state/last.tar.zst
 airpatch create "$images" --release "${RELEASE:-$(date -u +%Y%m%d)}" --sequence "${SEQUENCE:-$(date -u +%Y%m%d)}" -o "$full" -q

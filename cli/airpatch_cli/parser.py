@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
 
@@ -39,6 +39,8 @@ class Parser(argparse.ArgumentParser):
     ) -> argparse.Namespace:
         first = next(iter(args or ()), "")
         if first.startswith("-") and first not in self._option_string_actions:
+            if any(word in self._commands() for word in args or ()):
+                self.error(f"{first:.60}: options go after the command")
             self.error(_unknown(first, self._option_string_actions))
         command = self._parser_of(args or ())
         self._refuse_unknown(command, args or ())
@@ -73,11 +75,15 @@ class Parser(argparse.ArgumentParser):
         """Return the parser of the command that `words` begin with, which may be one of a group."""
         parser: argparse.ArgumentParser = self
         for word in words:
-            choices = next((a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)), {})
+            choices = parser._commands() if isinstance(parser, Parser) else {}
             if word not in choices:
                 break
             parser = choices[word]
         return parser
+
+    def _commands(self) -> Mapping[str, argparse.ArgumentParser]:
+        """Return the parsers of the commands, by name."""
+        return next((a.choices for a in self._actions if isinstance(a, argparse._SubParsersAction)), {})
 
 
 def _refuse_idle(command: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:

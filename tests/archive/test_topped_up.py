@@ -112,7 +112,7 @@ def test_a_top_up_of_another_copy_is_refused(tmp_path: Path) -> None:
     request_for(copy)
     airpatch.topup(sent, tmp_path / "wanted", topup)
     copy.write_bytes(whole()[: len(whole()) // 3])
-    for names, message in (([copy, topup], "copy is not that copy"), ([topup], "which is to be named")):
+    for names, message in (([copy, topup], "copy is not that copy"), ([topup], "name that copy, too")):
         with pytest.raises(UsageError, match=message):
             airpatch.apply(names, tmp_path / "root")
     for content in (topup.read_bytes()[:-1], topup.read_bytes() + b"x"):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.blobs.room import Room, require_scratch, room_at
+from airpatch.blobs import room
+from airpatch.blobs.room import Room, Rooms, require_scratch, room_at
 from airpatch.blobs.scratch import scratch_files
 from airpatch.errors import TargetError
 from tests.target.support import descriptors
@@ -29,6 +30,23 @@ def test_what_does_not_fit_is_refused_with_both_figures() -> None:
         Room(1000, 10).require("/there", 1001, 10, " for this")
     with pytest.raises(TargetError, match=r"^/there: 11 files and folders are needed .* has room for 10; remove some"):
         Room(1000, 10).require("/there", 1000, 11)
+
+
+def test_what_shares_a_file_system_must_fit_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(room, "room_at", lambda _: Room(1000, 10))
+    rooms = Rooms()
+    rooms.take(tmp_path / "root", "the root", 400, 4)
+    rooms.require(tmp_path / "images/there", "the images", 500, 5)
+    rooms.require(Path("/proc"), "others", 1000, 10)
+    with pytest.raises(
+        TargetError,
+        match=r"files: 1,100 bytes are needed \(200 for the files, 500 for the images, 400 for the root\) and 1,000 ",
+    ):
+        rooms.require(tmp_path / "files", "the files", 200)
+    with pytest.raises(TargetError, match=r"alone: 1,001 bytes are needed for the images and 1,000 are free"):
+        Rooms().require(tmp_path / "alone", "the images", 1001)
+    with pytest.raises(TargetError, match=r"alone: 11 files and folders are needed "):
+        Rooms().require(tmp_path / "alone", "the images", 0, 11)
 
 
 def test_what_a_file_system_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

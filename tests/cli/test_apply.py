@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from airpatch import BundleFile, Digest
+from airpatch.blobs import room
 from airpatch.blobs.room import Room
-from airpatch.destinations import restorer
 from tests.cli.support import IMAGES, airpatch
 
 
@@ -44,6 +44,9 @@ def test_a_damaged_base_blob_leads_to_the_request_and_the_top_up(bundles: Path, 
     assert re.search(r"request: request for \d+ blobs? of release r2", ended.err)
     topped = airpatch("diff", "--base", "request", IMAGES / "r2", "--sequence", 2, "--effort", "fast", "-o", "top-up")
     assert topped.code == 0, topped.err
+    alone = airpatch("apply", "top-up", "--root", root)
+    assert alone.code == 5
+    assert "that this top-up does not bring: apply it together with the patch that it completes" in alone.err
     assert airpatch("apply", patch, "top-up", "--root", root).code == 0
 
 
@@ -61,12 +64,20 @@ def test_images_for_which_there_is_no_room_are_refused_before_the_work(
 ) -> None:
     words = ("apply", bundles / "r1.tar.zst", "--root", "new", "--restore", "images", "--as", form)
     with monkeypatch.context() as patched:
-        patched.setattr(restorer, "room_at", lambda _: Room(1_000_000, None))
+        patched.setattr(room, "room_at", lambda _: Room(1_000_000, None))
         outcome = airpatch(*words)
     assert outcome.code == 8
-    assert re.search(r"images: [\d,]+ bytes are needed for the images and 1,000,000 are free", outcome.err)
+    told = r"images: N bytes are needed \(N for the images, N for the root\) and 1,000,000 are free"
+    figures = re.search(told.replace("N", r"([\d,]+)"), outcome.err)
+    assert figures is not None, outcome.err
+    both, images, root = (int(figure.replace(",", "")) for figure in figures.groups())
+    assert both == images + root
     assert list(tmp_path.iterdir()) == []
-    assert airpatch(*words).code == 0
+    for free, code in ((both - 1, 8), (both, 0)):  # there is room for each alone
+        with monkeypatch.context() as patched:
+            patched.setattr(room, "room_at", lambda _, free=free: Room(free, None))
+            assert airpatch(*words).code == code
+        assert (tmp_path / "new").exists() == (code == 0)
 
 
 @pytest.mark.parametrize("option", ["--restore", "--files"])

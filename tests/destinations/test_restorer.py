@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from airpatch.blobs.room import Room
+from airpatch.blobs import room
+from airpatch.blobs.room import Room, Rooms
 from airpatch.destinations import restorer
 from airpatch.destinations.destination import STAGING, Destination
 from airpatch.destinations.restorer import Form, content_size, restore_images
@@ -212,11 +213,11 @@ def test_hard_links_are_the_files_of_the_root(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("link", LinkMode)
 def test_links_need_no_room(link: LinkMode, tmp_path: Path, images: Gathered, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restorer, "room_at", lambda _: Room(100, None))
+    monkeypatch.setattr(room, "room_at", lambda _: Room(100, None))
     parsed = {digest: parse_manifest(content) for digest, content in images.manifests.items()}
     refused = pytest.raises(TargetError, match="100 are free") if link is LinkMode.COPY else nullcontext()
     with refused:
-        restorer.require_place(images.release.images, parsed, tmp_path / "out", Form.DIR, link)
+        restorer.require_place(images.release.images, parsed, tmp_path / "out", Form.DIR, link, Rooms())
 
 
 def test_hard_links_of_wrong_content_are_not_made(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from airpatch import linux
 from airpatch.blobs.content import BytesContent
 from airpatch.errors import AirpatchError, TargetError, UsageError
 from airpatch.execution import Execution
-from airpatch.files.laying_out import lay_out
+from airpatch.files.laying_out import lay_out, require_own
 from airpatch.files.packing import LAYER_TYPE
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor
@@ -165,6 +165,37 @@ def test_a_folder_of_others_is_told_before_anything_is_applied_or_restored(
         airpatch.restore(bundle, tmp_path / "images", files_to=out)
     assert not (tmp_path / "images").exists()
     assert [path for path in out.rglob("*") if path.is_file()] == [mine]
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"{}", b"[5]", b"[", None])
+def test_a_list_that_airpatch_did_not_write(content: bytes | None, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    if content is None:
+        os.mkfifo(out / ".airpatch-files")
+    else:
+        (out / ".airpatch-files").write_bytes(content)
+    with pytest.raises(TargetError, match="airpatch did not lay out" if content else "it is a pipe"):
+        require_own(out)
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_folders_of_others_may_be_deep(is_old: bool, tmp_path: Path) -> None:
+    """Where they are within folders that only the old release has, too."""
+    out, deep = tmp_path / "out", "/".join("d" * 1100)
+    chain = ["/".join("d" * depth) for depth in range(1, 1101)]
+    folders = [(path, FOLDER, "") for path in chain] if is_old else []
+    for members in (folders, []):
+        content = tar(*members, ("a", FILE, ""))
+        layer = Descriptor(LAYER_TYPE, Digest.of(content), len(content))
+        with Execution().part("", len(content)) as part:
+            lay_out([layer], BytesContent({layer.digest: content}), out, part)
+        if not (out / deep / "mine").exists():
+            for path in chain if not is_old else ():
+                (out / path).mkdir()
+            (out / deep / "mine").write_text("mine\n")
+    assert (out / deep / "mine").read_text() == "mine\n"
+    assert (out / "a").read_bytes() == b"x"
 
 
 def test_a_file_of_others_in_the_way_is_told(releases: dict[str, Path], tmp_path: Path) -> None:

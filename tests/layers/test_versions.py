@@ -40,6 +40,8 @@ def test_uncompiled_there_are_no_libraries(monkeypatch: pytest.MonkeyPatch) -> N
     features_of_this_host.cache_clear()
     assert missing
     assert all(
-        name.startswith(("encoder libzstd-", "encoder libbrotli-", "encoder zopfli-", "view brotli"))
+        name.startswith(
+            ("encoder libzstd-", "encoder libbrotli-", "encoder liblzma-", "encoder zopfli-", "view brotli", "view xz")
+        )
         for name in missing
     )

@@ -44,6 +44,7 @@ def test_nothing_in_the_table_is_taken_here_and_refused_by_go() -> None:
         (b'{"list": {}}', "has the wrong type in list: a list is expected"),
         (b'{"x": NaN}', "NaN is no number"),
         (b'{"x": ' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", f"nested more than {MAX_DEPTH} deep"),
+        (b"", "is not JSON: it is empty"),
         (b"{", "is not JSON: Expecting"),
         (b'{"b": "%"}', "has the wrong type in b: base64 is expected"),
         (b'{"m": {"k": 1}}', "has the wrong type in m: an object of strings is expected"),

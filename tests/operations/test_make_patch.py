@@ -139,3 +139,20 @@ def test_costs_add_up(place: Path, tmp_path: Path) -> None:
         step.patch_size for step in index.steps if step.digest in {blob.digest for blob in index.patched}
     )
     assert sum(size for _, size in costs.images) == costs.total
+
+
+def test_a_patch_as_a_base_says_that_it_lacks_what_the_layers_resemble(place: Path, tmp_path: Path) -> None:
+    patch = place / "patch-r2"
+    airpatch.diff([place / "r1"], IMAGES / "r2", patch, release="r2", sequence=5, images_list=place / "web")
+    (tmp_path / "list").write_text("registry.example:5000/shop/web:r1\n")
+    options: dict[str, Any] = {"source": "r1", "sequence": 6, "images_list": tmp_path / "list", "layer_patches": True}
+    warnings = made(place, tmp_path, "patch-r2", **options).warnings
+    assert any("is a patch, which holds only what its own base lacks, and" in text for text in warnings)
+    warnings = made(place, tmp_path, "patch-r2", content=place / "r2", **options).warnings
+    assert not any("--content" in text for text in warnings)
+
+
+@pytest.mark.parametrize("base", ["r1", "root"])
+def test_a_patch_to_the_release_of_its_base_is_told(place: Path, tmp_path: Path, base: str) -> None:
+    warnings = made(place, tmp_path, base, source="r1", release="r1", sequence=4).warnings
+    assert f"{place / base} has this very release, r1: the patch changes nothing there" in warnings

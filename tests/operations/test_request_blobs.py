@@ -27,5 +27,5 @@ def test_the_request_lists_what_is_missing(sample: Builder, tmp_path: Path) -> N
 
 def test_where_it_cannot_be_written_that_is_told(sample: Builder, tmp_path: Path) -> None:
     index = Index.full(sample.release)
-    with pytest.raises(TargetError, match="No such file or directory"):
+    with pytest.raises(TargetError, match="the folder for it is not there; make that first"):
         request_blobs(tmp_path / "no folder" / "request", index, index.stored[:1])

@@ -48,7 +48,7 @@ def test_those_who_are_trusted_name_their_successors(signers: dict[str, Path], t
     alice, bob = (airpatch.trusted_signers(file) for file in signers.values())
     assert airpatch.trust(root, alice).signers == ()
     assert airpatch.trust(root, alice).signers == ()  # the same once more changes nothing
-    with pytest.raises(TrustError, match="airpatch-trust, is needed"):
+    with pytest.raises(TrustError, match="trusts others, who must sign the new file"):
         airpatch.trust(root, bob)
     with pytest.raises(TrustError):
         airpatch.trust(root, bob, signature=change_signature(signers["bob"], tmp_path / "bob"))

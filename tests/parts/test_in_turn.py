@@ -41,10 +41,12 @@ class Person:
 
     def __init__(self, tmp_path: Path, media: list[Path]) -> None:
         self.asked: list[int] = []
+        self.last = ""
         self._tmp_path = tmp_path
         self._media = media
 
     def __call__(self, text: str) -> bool:
+        self.last = text
         self.asked.append(int(text.split("part ")[1].split(" ")[0]))
         drive(self._tmp_path, self._media, self.asked[-1] - 1)
         return True
@@ -57,6 +59,8 @@ def test_one_drive_takes_all_media(first: int, tmp_path: Path, media: list[Path]
     done = airpatch.apply(place, tmp_path / "root", execution=Execution(ask=person))
     assert done.applied[0].tags
     assert person.asked == list(range(1, len(media) + 1))
+    assert person.last.startswith(f"insert the medium with part {len(media)} of {len(media)}, full.tar.zst.part-")
+    assert person.last.endswith(f", so that it lies in {place}")
     assert airpatch.verify(tmp_path / "root")
 
 

@@ -80,7 +80,8 @@ def test_without_the_extra_the_line_that_installs_it_is_said(folder: Path, monke
 
     monkeypatch.setattr("importlib.import_module", absent)
     next(folder.glob("*.part-2-*")).unlink()
-    with pytest.raises(errors.UsageError, match=r"pip install 'airpatch\[parity\]'"):
+    message = r"pip install 'airpatch\[parity\]', or copy again what is missing or damaged\n  part 2 is missing"
+    with pytest.raises(errors.UsageError, match=message):
         airpatch.join(folder, folder.parent / "out")
     with pytest.raises(errors.UsageError, match=r"pip install 'airpatch\[parity\]'"):
         airpatch.split(folder.parent / "file", folder.parent / "more", size=64 << 10, parity=1)

@@ -11,7 +11,7 @@ import pytest
 
 from airpatch.errors import SourceError
 from airpatch.registry_api.access import PullOptions, RegistryAccess
-from airpatch.registry_api.authorization import Authorizer, Challenge, Refused, parse_challenges
+from airpatch.registry_api.authorization import Authorizer, Challenge, Fetch, Refused, parse_challenges
 from airpatch.registry_api.credentials import Credential
 from airpatch.sources.gather import gather
 from tests.registry_api.authority import Issued
@@ -45,6 +45,8 @@ SCOPED = 'Bearer realm="https://a.example/token",service="r.example",scope="repo
             [("negotiate", {}), ("basic", {"realm": 'a "b"', "charset": "UTF-8"})],
         ),
         ("", []),
+        ("Bearer" + " " * 60_000 + "(", [("bearer", {})]),
+        (f"Bearer {','.join(f'a{i}=1' for i in range(200_000))}", [("bearer", {f"a{i}": "1" for i in range(200_000)})]),
         ('="', []),
     ],
 )
@@ -117,6 +119,9 @@ def test_credentials_buy_tokens() -> None:
         ("Negotiate", Tokens()),
         ("", Tokens()),
         ('Bearer realm="ftp://x"', Tokens()),
+        ('Bearer realm="https://[x"', Tokens()),
+        (BEARER, Tokens(expires_in=10**400)),
+        (BEARER, lambda *_: (200, b"[" * 200_000)),
         (BEARER, Tokens(401)),
         (BEARER, Tokens(500)),
         (BEARER, Tokens(token="a\r\nb")),
@@ -124,7 +129,7 @@ def test_credentials_buy_tokens() -> None:
         (BEARER, Tokens(expires_in="soon")),
     ],
 )
-def test_what_gives_no_token_is_refused(challenge: str, tokens: Tokens) -> None:
+def test_what_gives_no_token_is_refused(challenge: str, tokens: Fetch) -> None:
     found = Authorizer("r.example", lambda _: None, tokens)
     with pytest.raises(Refused):
         answer_and_go_on(found, challenge)

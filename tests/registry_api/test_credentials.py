@@ -84,14 +84,33 @@ def test_helpers_are_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_helpers_that_fail_are_told_without_what_they_say(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     helper(home, "broken", "echo my secret; exit 3", monkeypatch)
     helper(home, "silly", "echo my secret", monkeypatch)
-    for name, message in {"broken": "fails", "silly": "no user", "absent": "not installed", "../x": "not the"}.items():
+    helper(home, "odd", """echo '{"Username": "u", "Secret": {"my secret": 1}}'""", monkeypatch)
+    for name, message in {
+        "broken": "fails",
+        "silly": "no user",
+        "odd": "no user",
+        "absent": "not installed",
+        "../x": "not the",
+    }.items():
         file = write(home / "auth", {"credsStore": name})
         with pytest.raises(UsageError, match=message) as caught:
             find_credential("r", "web", file)
         assert "my secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"auths": {"r": {"auth": "%"}}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"[" * 200_000,
+        b'{"auths": {"r": {"auth": "%"}}}',
+        b'{"auths": {"r": {"auth": "\\u00e9"}}}',
+        b'{"auths": {"r": {"username": "\\ud800", "password": "p"}}}',
+        b'{"auths": {"r": {"registrytoken": "a\\r\\nb"}}}',
+    ],
+)
 def test_files_that_are_no_credentials_are_refused(home: Path, content: bytes) -> None:
     (home / "auth").write_bytes(content)
     with pytest.raises(UsageError, match="auth"):

@@ -353,3 +353,59 @@ def test_lists_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     with asking(lambda _: Reply(404)) as repository:
         assert repository.tags() == []
         assert repository.referrers(DIGEST) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (Reply(200, {"Link": "</v2/shop/web/tags/list?n=1000>"}, b"{}"), "pages of tags go round in a circle"),
+        (Reply(200, {"Link": "<http://[x>"}, b"{}"), "refers to 'http://\\[x', which is no URL"),
+        (Reply(200, {"Link": "<file:///etc/passwd>"}, b"{}"), "is not followed"),
+        (Reply(200, {}, b"[" * 200_000), "its answer is not JSON"),
+    ],
+)
+def test_lists_that_lead_nowhere(reply: Reply, message: str) -> None:
+    with asking(lambda _: reply) as repository, pytest.raises(SourceError, match=message):
+        repository.tags()
+
+
+def test_lists_hold_what_they_should_and_no_more_than_memory_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = iter(range(100))
+
+    def endless(_: Request) -> Reply:
+        following = {"Link": f'<list?n=1&last={next(pages)}>; rel="next"'}
+        return Reply(200, following, json.dumps({"tags": ["a", 5, "no tag", "x" * 10_000, None]}).encode())
+
+    monkeypatch.setattr(limits.VALUES, "value", 10)
+    with asking(endless) as repository, pytest.raises(SourceError, match=r"more tags than 10 \(--limit values"):
+        repository.tags()
+    assert next(pages) == 11
+
+
+def test_a_length_that_is_no_number_is_as_none() -> None:
+    with asking(lambda _: Reply(200, {"Content-Length": "9" * 5000})) as repository:
+        assert repository.blob_size(DIGEST, 7) == 7
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_what_refers_to_an_image_is_bounded(many: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Builder()
+    top = made.picture([b"layer"])
+    others = [made.picture([b"%d" % number]) for number in range(3)]
+    stored = {str(Digest.of(content)): content for content in (top, *others)}
+    digests = [str(Digest.of(b"%d" % number)) for number in range(1001)] if many else list(stored)[1:]
+
+    def answer(request: Request) -> Reply:
+        if "/referrers/" in request.path:
+            return Reply(200, {}, json.dumps({"manifests": [{"digest": digest} for digest in digests]}).encode())
+        reference = request.path.rpartition("/")[2]
+        content = top if reference == "r1" else stored.get(reference)
+        return Reply(404) if content is None else Reply(200, {}, content)
+
+    if not many:
+        monkeypatch.setattr(limits.MANIFESTS, "value", len(top) + len(others[0]))
+    options = PullOptions(PLAIN, referrers=True)
+    with http_server(answer) as host, pytest.raises(SourceError) as caught:
+        gather([f"docker://{host}/shop/web:r1"], pull=options)
+    message = "more than 1000 manifests refer to it" if many else "have more than"
+    assert message in caught.value.findings[0]

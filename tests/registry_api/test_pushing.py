@@ -341,6 +341,7 @@ def test_names_that_no_registry_serves_are_refused(empty: str, tmp_path: Path) -
         (["shop/web"], "write OLD=NEW"),
         (["shop/web=one", "shop/worker=one"], "one:r1 would be two images"),
         (["shop/=shop//"], "shop//web"),
+        (["shop/=store/", "nothing/=store/"], "--map nothing/=store/: no repository begins with nothing/"),
     ],
 )
 def test_renames_that_cannot_be(bundles: dict[str, Path], renames: list[str], message: str) -> None:
@@ -468,3 +469,9 @@ def test_a_push_upon_a_registry_tells_its_progress(bundles: dict[str, Path], emp
 def test_what_cannot_be_pushed_together(bundles: dict[str, Path], words: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         push(*(bundles[word] for word in words), to="127.0.0.1:1")
+
+
+@pytest.mark.parametrize("place", ["http://[x", "file:///etc/passwd"])
+def test_uploads_go_nowhere_but_over_http(place: str) -> None:
+    with pytest.raises(TargetError, match="is no URL" if "[" in place else "is not followed"):
+        upload(UploadRegistry(before=once("POST", lambda: Reply(202, {"Location": place}))))

@@ -114,6 +114,7 @@ def test_nothing_is_followed_away_from_tls(tmp_path: Path, authority: Issued, se
     replies = {
         "/v2/": Reply(307, {"Location": "http://127.0.0.1:1/blob"}),
         "/v2/token": Reply(401, {"WWW-Authenticate": 'Bearer realm="http://127.0.0.1:1/token",service="s"'}),
+        "/v2/capitals": Reply(401, {"WWW-Authenticate": 'Bearer realm=" HTTP://127.0.0.1:1/token",service="s"'}),
     }
     with http_server(lambda request: replies[request.path], server_certificate) as host:
         of = transport(host, RegistryAccess(ca=authority.certificate))
@@ -121,6 +122,8 @@ def test_nothing_is_followed_away_from_tls(tmp_path: Path, authority: Issued, se
             get(of)
         with pytest.raises(SourceError, match="without TLS"):
             get(of, "/v2/token")
+        with pytest.raises(SourceError, match="without TLS"):
+            get(of, "/v2/capitals")
         of.close()
 
 
@@ -208,6 +211,20 @@ def test_a_busy_token_server_is_asked_again() -> None:
     assert asked.count("/token") == 3
 
 
+def test_a_token_is_no_long_text() -> None:
+    def handle(request: Request) -> Reply:
+        if request.path.startswith("/token"):
+            return Reply(200, {}, bytes(2 << 20))
+        return Reply(401, {"WWW-Authenticate": f'Bearer realm="http://{host}/token",service="s"'})
+
+    with (
+        http_server(handle) as host,
+        closing(transport(host)) as of,
+        pytest.raises(SourceError, match=r"/token gives an answer of more than \d+ bytes, where a token should be"),
+    ):
+        get(of)
+
+
 def test_a_token_that_is_not_accepted_is_told() -> None:
     def handle(request: Request) -> Reply:
         if request.path.startswith("/token"):
@@ -238,6 +255,7 @@ def test_redirects_that_lead_nowhere() -> None:
         "/v2/": Reply(307, {"Location": "http://127.0.0.1:port/"}),
         "/v2/round": Reply(307, {"Location": "/v2/round"}),
         "/v2/file": Reply(307, {"Location": "file:///etc/passwd"}),
+        "/v2/odd": Reply(307, {"Location": "http://[x"}),
     }
     with http_server(lambda request: replies[request.path]) as host, closing(transport(host)) as of:
         with pytest.raises(SourceError, match=r"it: .*tried 6 times"):
@@ -245,3 +263,5 @@ def test_redirects_that_lead_nowhere() -> None:
         assert get(of, "/v2/round")[0] == 307
         with pytest.raises(SourceError, match="is not followed"):
             get(of, "/v2/file")
+        with pytest.raises(SourceError, match="refers to 'http://\\[x', which is no URL"):
+            get(of, "/v2/odd")

@@ -7,8 +7,9 @@ import tarfile
 
 import pytest
 
+from airpatch import limits
 from airpatch.model.digest import Digest
-from airpatch.report.layer_files import LayerFiles, Stacked, read_layer, stacked
+from airpatch.report.layer_files import LayerFile, LayerFiles, Stacked, read_layer, stacked
 from tests.delta.support import noise, tar
 from tests.layers.support import ENCODERS
 from tests.support import MemoryContent, execution
@@ -95,3 +96,36 @@ def test_a_layer_may_empty_everything() -> None:
 def test_a_layer_that_was_not_read_leaves_all_unknown() -> None:
     digest = Digest.of(b"")
     assert stacked({digest: None}, [digest]) is None
+
+
+def test_a_layer_hides_folders_and_not_what_begins_like_them() -> None:
+    shown = Stacked()
+    shown.put(layer({"a/b/c": b"1", "a/bc": b"1", "ab": b"1", "d/e": b"1", "d/f/g": b"1", "h": b"1"}))
+    shown.put(layer({"a/.wh.b": b"", "d/.wh..wh..opq": b"", ".wh.h": b""}))
+    assert set(shown.files) == {"a/bc", "ab"}
+
+
+def test_many_whiteouts_upon_many_files() -> None:
+    """As when a package manager's whole tree is replaced."""
+    shown = Stacked()
+    shown.put(LayerFiles({f"usr/lib/{number:06}/file": LayerFile(1, 1) for number in range(200_000)}))
+    shown.put(LayerFiles(hidden=[f"usr/lib/{number:06}" for number in range(1, 200_000)]))
+    assert set(shown.files) == {"usr/lib/000000/file"}
+
+
+@pytest.mark.parametrize("most", [1000, 300])
+def test_no_more_is_held_than_memory_is_for(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airpatch.report.layer_files._MAX_HELD", most)
+    content = tar({"srv/node_modules/x/package.json": bytes(500), "a": b"1"})
+    assert (read(content) is None) == (most < 500)
+
+
+def test_a_layer_that_decompresses_to_too_much_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits.UNPACKED, "value", 1 << 20)
+    blob = ENCODERS["go"](tar({"a": bytes(2 << 20)}))
+    assert read(blob) is None
+
+
+def test_long_paths_are_cut() -> None:
+    found = layer({"d/" * 5000 + "a": b"1"})
+    assert [len(path) for path in found.files] == [4095]

@@ -81,3 +81,25 @@ def test_databases_that_cannot_be_read_are_told() -> None:
     paths = ["var/lib/rpm/Packages", "usr/lib/sysimage/rpm/Packages.db", "lib/apk/db/installed", "etc/passwd"]
     found = packages_in({"var/lib/rpm/rpmdb.sqlite": b"text"}, paths)
     assert found == Installed((), tuple(sorted([*paths[:3], "var/lib/rpm/rpmdb.sqlite"])))
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        {"lib/apk/db/installed": b"P:x\nF:" + b"d" * 300_000 + b"\n" + b"R:a\n" * 50_000},
+        {
+            "var/lib/dpkg/status": b"Package: x\nVersion: 1\n\n" * 50_000,
+            "var/lib/dpkg/info/x.list": b"/usr/share/doc/x\n" * 10_000,
+        },
+        {"d" * 4000 + "/x.dist-info/METADATA": b"Name: x\n", "d" * 4000 + "/x.dist-info/RECORD": b"a,,\n" * 200_000},
+    ],
+)
+def test_few_records_cannot_name_more_files_than_memory_holds(records: dict[str, bytes]) -> None:
+    found = packages_in(records)
+    assert sum(len(path) for package in found.packages for path in package.files) < 300 << 20
+    assert {package.name for package in found.packages} == {"x"}
+
+
+def test_what_is_too_long_for_the_fields_of_a_package_is_not_read() -> None:
+    path = "srv/node_modules/x/package.json"
+    assert packages_in({path: b'{"name": "x"' + b" " * (1 << 20) + b"}"}) == Installed()

@@ -87,3 +87,10 @@ def test_platforms_are_compared_one_by_one() -> None:
     assert [(each.platform, each.counts) for each in found.images] == [
         (" 2", {"new": 1, "changed": 3, "removed": 1}),
     ]
+
+
+def test_many_manifests_of_one_platform_are_told_apart() -> None:
+    found = Builder()
+    found.tag("web:r1", found.index([found.picture([b"%d" % number]) for number in range(3000)]))
+    shown = changes(builder({"other:a": [BASE]}), found)
+    assert [each.platform for each in shown.images] == ["", *(f" {number}" for number in range(2, 3001))]

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from airpatch.report.package import Package
+from airpatch.report.package import Package, PathRoom
 from airpatch.report.package_records import packages_in
 from airpatch.report.rpm_database import rpm_packages
 
@@ -44,7 +44,7 @@ DBUS = header({1000: ["dbus"], 1001: ["1.12"], 1002: ["8"]}, {1003: [1]})
 
 
 def test_packages_with_their_files() -> None:
-    assert rpm_packages(database(BASH, DBUS)) == (
+    assert rpm_packages(database(BASH, DBUS), PathRoom()) == (
         [
             Package("rpm", "bash", "5.1-9.el9", ("usr/bin/bash", "usr/share/doc/README")),
             Package("rpm", "dbus", "1:1.12-8"),
@@ -68,13 +68,13 @@ def test_packages_with_their_files() -> None:
     ],
 )
 def test_a_damaged_header_leaves_out_its_package(damaged: bytes) -> None:
-    packages, is_whole = rpm_packages(database(damaged, DBUS))
+    packages, is_whole = rpm_packages(database(damaged, DBUS), PathRoom())
     assert ([each.name for each in packages], is_whole) == (["dbus"], False)
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", database()[:200], database(BASH)[:4096] + b"\xff" * 8192])
 def test_what_is_no_database_has_no_packages(content: bytes) -> None:
-    assert rpm_packages(content) == ([], False)
+    assert rpm_packages(content, PathRoom()) == ([], False)
 
 
 def test_a_row_that_is_no_header_leaves_out_its_package() -> None:
@@ -83,5 +83,15 @@ def test_a_row_that_is_no_header_leaves_out_its_package() -> None:
         connection.executemany("INSERT INTO Packages (blob) VALUES (?)", [(None,), (7,), (DBUS,)])
         connection.commit()
         content = connection.serialize()
-    packages, is_whole = rpm_packages(content)
+    packages, is_whole = rpm_packages(content, PathRoom())
     assert ([each.name for each in packages], is_whole) == (["dbus"], False)
+
+
+def test_a_long_folder_of_many_files_takes_no_more_than_there_is_room_for() -> None:
+    many = header(
+        {1000: ["x"], 1001: ["1"], 1002: ["1"], 1117: ["f"] * 50_000, 1118: ["/" + "d" * 100_000]}, {1116: [0] * 50_000}
+    )
+    found = packages_in({"var/lib/rpm/rpmdb.sqlite": database(many, BASH)})
+    assert [each.name for each in found.packages] == ["bash", "x"]
+    assert 1000 < len(found.packages[1].files) < 10_000
+    assert found.unread == ("var/lib/rpm/rpmdb.sqlite",)

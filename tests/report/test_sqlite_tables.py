@@ -75,3 +75,22 @@ def test_damage_anywhere_is_an_error_or_other_rows() -> None:
         except FormatError:
             continue
         assert sum(len(each) for row in rows for each in row if isinstance(each, bytes)) <= len(content)
+
+
+def test_rows_of_more_columns_than_a_table_has_are_refused() -> None:
+    content = bytearray(database([(b"", bytes(40_000))], 65536))
+    row = content.index(b"\x06\x00\x0c\x84\xf1\x0c")  # six bytes of header, of which three columns' types
+    content[row : row + 3] = b"\x82\xb8\x00"  # 40,000 columns
+    with pytest.raises(FormatError, match="more than 32767 columns"):
+        list(table_rows(bytes(content), "wanted"))
+
+
+def test_pages_that_lead_to_more_pages_than_there_are_are_refused() -> None:
+    rows = [(number, number.to_bytes(2, "big") * 40) for number in range(3000)]
+    content = bytearray(database(list(rows), 512))
+    for start in range(512, len(content), 512):
+        if content[start] == 5:  # an interior page, whose every cell is the same then
+            content[start + 3 : start + 5] = (250).to_bytes(2, "big")
+            content[start + 12 : start + 512] = (12).to_bytes(2, "big") * 250
+    with pytest.raises(FormatError):
+        list(table_rows(bytes(content), "wanted"))

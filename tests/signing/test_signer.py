@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from airpatch.errors import TrustError, UsageError
+from airpatch.signing import signer
 from airpatch.signing.signer import make_signature
 from tests.signing.conftest import MESSAGE, certify, keygen, public
 
@@ -72,6 +74,7 @@ def test_no_agent(keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_a_passphrase_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     keygen("-q", "-t", "ed25519", "-N", "secret", "-f", tmp_path / "key")
+    monkeypatch.setattr(signer, "_has_terminal", lambda: True)
     monkeypatch.setattr("getpass.getpass", lambda prompt: "secret")
     assert accepted(
         make_signature(MESSAGE, tmp_path / "key", "airpatch"), f"alice {public(tmp_path / 'key')}", tmp_path
@@ -86,6 +89,21 @@ def test_a_passphrase_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr("getpass.getpass", nobody)
     with pytest.raises(UsageError, match="key: has a passphrase, and there is nobody to ask for it"):
         make_signature(MESSAGE, tmp_path / "key", "airpatch")
+
+
+def test_a_passphrase_comes_from_standard_input_where_there_is_no_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keygen("-q", "-t", "ed25519", "-N", "secret", "-f", tmp_path / "key")
+    monkeypatch.setattr(signer, "_has_terminal", lambda: False)
+    monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
+    assert make_signature(MESSAGE, tmp_path / "key", "airpatch")
+    with pytest.raises(UsageError, match="there is nobody to ask for it"):  # it has ended
+        make_signature(MESSAGE, tmp_path / "key", "airpatch")
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(UsageError, match="there is nobody to ask for it"):
+        make_signature(MESSAGE, tmp_path / "key", "airpatch")
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("kind", ["p256", "rsa"])

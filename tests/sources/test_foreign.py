@@ -17,6 +17,7 @@ from airpatch.sources.gather import gather
         ("docker:host/shop/web:1", "write docker://host/shop/web:1"),
         ("docker-daemon:shop/web:1", "'docker save -o images.tar shop/web:1'"),
         ("containers-storage:shop/web:1", "'podman save -m -o images.tar shop/web:1'"),
+        ("shop/web:4.2", "no such file or folder; an image in a registry is docker://shop/web:4.2"),
     ],
 )
 def test_what_skopeo_calls_an_image_is_answered_with_the_command_to_run(spec: str, command: str) -> None:
@@ -34,7 +35,9 @@ def test_a_layout_or_archive_with_a_name_behind_it_is_answered(transport: str, t
     assert f"name {transport}:{tmp_path}/layout, and choose the image docker.io/shop/web:1 with --images-list" in answer
 
 
-@pytest.mark.parametrize("spec", ["nowhere", "oci:nowhere:1", "dir:nowhere", "containerd:/nowhere", "", ":"])
+@pytest.mark.parametrize(
+    "spec", ["nowhere", "qa:r1.tar.zst", "oci:nowhere:1", "dir:nowhere", "containerd:/nowhere", "", ":"]
+)
 def test_other_words_have_no_explanation(spec: str) -> None:
     assert explain_spec(spec) is None
 

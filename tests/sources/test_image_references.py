@@ -90,8 +90,8 @@ def test_select(references: list[str], names: list[str], expected: list[str]) ->
 @pytest.mark.parametrize(
     ("references", "names", "findings"),
     [
-        (["web:r2", "shop/db:r1"], ["web:r1"], ["web:r2: missing", "shop/db:r1: missing"]),
-        (["web"], ["web:r1"], ["web:latest: missing"]),
+        (["web:r2", "shop/db:r1"], ["web:r1"], ["web:r2: missing; there is web:r1", "shop/db:r1: missing"]),
+        (["web"], ["web:r1"], ["web:latest: missing; there is web:r1"]),
         (["shop/web:r1"], ["infra/shop/web:r1"], ["shop/web:r1: missing"]),
         (["h.x/shop/web:r1"], ["web:r1", "shop/web:r1"], ["h.x/shop/web:r1: ambiguous: may be shop/web or web"]),
         (
@@ -156,7 +156,7 @@ def test_pick() -> None:
     assert pick(["db:r1", "shop/web:r2"], entries) == [entries[2], entries[1]]
     with pytest.raises(UsageError) as caught:
         pick(["web", "db:r1", "shop/web:r3"], entries)
-    assert caught.value.findings == ("web: missing", "shop/web:r3: missing")
+    assert caught.value.findings == ("web: missing", "shop/web:r3: missing; there is shop/web:r1, shop/web:r2")
 
 
 @pytest.mark.parametrize(

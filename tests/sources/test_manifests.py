@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from airpatch import limits
+from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
 from airpatch.sources.manifests import read_manifests
 from tests.support import Builder
@@ -34,3 +38,9 @@ def test_one_with_other_bytes_or_of_another_form_is_a_finding() -> None:
     found = read_manifests(Digest.of(b"{}"), lambda _: b"{}")
     assert not found.content
     assert len(found.findings) == 1
+
+
+def test_no_more_are_held_than_a_release_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits.MANIFESTS, "value", len(TOP) + len(ONE) + len(TWO) - 1)
+    with pytest.raises(SourceError, match=r"have more than [0-9]+ \(--limit manifests .* bytes in all"):
+        read_manifests(Digest.of(TOP), BUILDER.manifests.get)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from hypothesis import strategies as st
 from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.writer import write_bundle
 from airpatch.blobs.byte_source import FileBytes
-from airpatch.blobs.room import Room
+from airpatch.blobs.room import Room, Rooms
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.format import inventories, registry, zstd
 from airpatch.format.index import Base, Disposition, Feature, Index
 from airpatch.model.digest import Digest
-from airpatch.model.release import Blob
+from airpatch.model.manifest import Manifest
+from airpatch.model.release import Blob, Release
 from airpatch.patches.bases import BaseState, open_base
 from airpatch.patches.layer_patching import patch_layers
 from airpatch.patches.patch_plan import plan_patch
@@ -224,6 +226,25 @@ def test_a_dry_run_refuses_what_apply_refuses(
     monkeypatch.setattr(Root, "room", lambda _: Room(0, 0))
     with pytest.raises(TargetError, match="are free"):
         try_out(old, r2.full)
+
+
+def test_whoever_may_refuse_a_release_learns_what_the_root_takes(root: Path, r1: Sample) -> None:
+    """Of a file before anything is staged, of a pipe before anything is published."""
+    told: list[int] = []
+
+    def refuse(_release: Release, _manifests: Mapping[Digest, Manifest], rooms: Rooms) -> None:
+        with pytest.raises(TargetError, match=r"\([\d,]+ for the images, [\d,]+ for the root\)") as caught:
+            rooms.require(root, "the images", 1 << 60)
+        figures = re.findall(r"([\d,]+) for the", caught.value.message)
+        told.append(int(figures[1].replace(",", "")))
+        raise caught.value
+
+    for kind in ("file", "pipe"):
+        with pytest.raises(TargetError):
+            install(root, r1.full, kind=kind, on_known=refuse)
+        assert not (root / "docker").exists()
+    of_all, of_the_rest = told
+    assert of_all - of_the_rest >= sum(blob.size for blob in r1.release.blobs)
 
 
 def test_a_bundle_of_a_newer_airpatch_is_refused_before_the_first_write(root: Path, r1: Sample) -> None:

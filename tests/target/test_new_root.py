@@ -133,7 +133,8 @@ def test_what_is_no_root_is_refused(place: Path, kind: str) -> None:
     (place / "other/photo").write_bytes(b"x")
     (place / "file").write_bytes(b"x")
     before = snapshot(place)
-    with pytest.raises(UsageError, match="is not a registry's root"):
+    message = "is a file, where a registry's root is expected" if kind == "file" else "is not a registry's root"
+    with pytest.raises(UsageError, match=message):
         require_root(place / kind)
     assert snapshot(place) == before
 

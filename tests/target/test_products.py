@@ -128,7 +128,7 @@ def test_one_product_needs_no_name(root: Path) -> None:
 
 def test_adversary_7_numbers_are_compared_within_a_product(two: Path) -> None:
     install(two, of_product("new", 1).full)
-    with pytest.raises(TrustError, match="release r1 has number 1, and r3, number 3, came before it"):
+    with pytest.raises(TrustError, match="release r1, number 1, would come after r3, number 3"):
         install(two, SHOP[0].full)
     assert install(two, SHOP[0].full, allow_downgrade=True)[0].left == "r3"
     with Root(two) as opened:
@@ -145,9 +145,7 @@ def test_without_numbers_a_release_that_was_installed_is_a_step_back(root: Path)
     install(root, first.full)
     assert install(root, second.full)[0].left is None
     assert install(root, second.full)[0].left is None
-    with pytest.raises(
-        TrustError, match=r"release r1 was installed before, and has no number that says that it is newer than r2"
-    ):
+    with pytest.raises(TrustError, match="release r1 was installed before r2, and no number says that it is newer"):
         install(root, first.full)
     assert install(root, first.full, allow_downgrade=True)[0].left == "r2"
     assert install(root, first.full)[0].left is None

@@ -73,7 +73,7 @@ def test_what_cannot_be_is_refused_before_the_work(release: Path, tmp_path: Path
 
     assert "name a file" in refused("-o", "-", "--with-tool", release)
     assert "name the folder of a release" in refused("-o", tmp_path / "out", "--with-tool")
-    assert "is not the folder of a release" in refused("-o", tmp_path / "out", "--with-tool", tmp_path)
+    assert "is not the folder of a release of airpatch" in refused("-o", tmp_path / "out", "--with-tool", tmp_path)
     (release / "airpatch-linux-x86_64").write_bytes(b"other")
     assert "does not have the sha256" in refused("-o", tmp_path / "out", "--with-tool", release)
     (release / "airpatch-linux-x86_64").unlink()

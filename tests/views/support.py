@@ -68,6 +68,14 @@ def gz(content: bytes, level: int = 6) -> bytes:
     return gzip.compress(content, level, mtime=0)
 
 
+def ar(members: Mapping[str, bytes]) -> bytes:
+    out = b"!<arch>\n"
+    for name, content in members.items():
+        out += b"%-16s%-12d%-6d%-6d%-8o%-10d`\n" % (name.encode(), 0, 0, 0, 0o100644, len(content))
+        out += content + b"\n" * (len(content) % 2)
+    return out
+
+
 def elf(sections: Mapping[str, bytes], old_style: bool = False) -> bytes:
     """A 64-bit ELF file of sections compressed by zlib: SHF_COMPRESSED, or `.zdebug_` in the older style."""
     names = bytearray(b"\0")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airpatch.views.finders import containers
 from tests.delta.support import noise, tar
-from tests.views.support import archive, elf, gz, source_view, text, undo, views
+from tests.views.support import ar, archive, elf, gz, source_view, text, undo, views
 
 Content = list[bytes]
 
@@ -81,6 +81,7 @@ KINDS: dict[str, Callable[[Content], bytes]] = {
     "png": png,
     "png of small chunks": lambda contents: png(contents, 100),
     "git pack": pack,
+    "ar": lambda contents: ar({f"{i}.gz/": gz(each) for i, each in enumerate(contents)}),
 }
 OLD = [text(5000, seed) for seed in range(3)]
 NEW = [OLD[0], OLD[1][:2000] + b"changed" + OLD[1][2000:], OLD[2]]

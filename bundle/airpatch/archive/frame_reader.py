@@ -245,7 +245,7 @@ class PipeFrameReader:
         except FormatError:
             from airpatch.archive.misfits import CUT_SHORT, describe
 
-            what = describe(head)
+            what = describe(head, is_pipe=True)
             if self._frames or what == CUT_SHORT:
                 raise
             raise FormatError(f"{self.name}: {what}") from None

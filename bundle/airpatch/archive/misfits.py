@@ -7,6 +7,7 @@ from airpatch.format.layout import INDEX_PATH
 from airpatch.format.magics import begins_inventory
 
 CUT_SHORT = "is a bundle that is cut short; copy it again"
+_UNKNOWN = "a file of an unknown kind"
 _TAR_MAGIC = slice(257, 262)
 _MAGICS = {
     b"\x1f\x8b": "a gzip file; where images are in it, pack them first with 'airpatch create FILE -o BUNDLE'",
@@ -17,14 +18,27 @@ _MAGICS = {
     magics.PART: "a part of a file that was split, which this does not take; make the file again with 'airpatch join'",
     magics.DAMAGE_REQUEST: "a request for damaged bytes, which 'airpatch topup' takes",
     magics.TOP_UP: "a top-up, which 'airpatch apply' takes together with the damaged copy",
+    magics.PLAN: "a plan, which 'airpatch work' takes",
     b"-----BEGIN": "a key, a certificate or a signature",
 }
 
 
-def describe(head: bytes) -> str:
+def describe(head: bytes, *, is_pipe: bool = False) -> str:
     """Return what a file is whose first `magics.HEAD` bytes are `head`, for a message: "not a bundle but ..."."""
+    if is_pipe and not head:
+        return "has no content: whatever should write a bundle there has failed"
     what = _what(head)
     return what if what == CUT_SHORT else f"not a bundle but {what}"
+
+
+def describe_other(head: bytes, wanted: str) -> str:
+    """As `describe`, of a file that should be `wanted`, such as "a plan"."""
+    what = _what(head)
+    if what == CUT_SHORT:
+        what = "a bundle"
+    elif what.startswith(_UNKNOWN):
+        return f"not {wanted}, or damaged at its beginning"
+    return f"not {wanted} but {what}"
 
 
 def _what(head: bytes) -> str:
@@ -47,6 +61,6 @@ def _what(head: bytes) -> str:
         if content[_TAR_MAGIC] == b"ustar":
             return "a tar archive; where images are in it, pack them first with 'airpatch create FILE -o BUNDLE'"
         if begins_inventory(content):
-            return "an inventory or a request, which 'inspect' and 'diff --base' take"
+            return "an inventory or a request for blobs, which 'inspect' and 'diff --base' take"
         return "a zstd file; if it was a bundle or an inventory, it is cut short: copy it again"
-    return "a file of an unknown kind"
+    return _UNKNOWN

@@ -55,7 +55,7 @@ def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> F
         os.close(fd)
         if is_folder(Path(name, STORAGE)):
             raise UsageError(
-                f"{name}: is a registry's root, where a bundle is expected; as the target it goes after --root"
+                f"{name}: is a registry's root, where a bundle is expected; 'apply' takes it as --root {name}"
             )
         raise UsageError(
             f"{name}: is a folder without parts of a bundle; where images are in it, pack them first with "

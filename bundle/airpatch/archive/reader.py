@@ -179,7 +179,7 @@ class _Receiving:
             names = ", ".join(str(p.member.digest or p.member.path) for p in frame.plan.pieces)
             located_error = FormatError(f"{error.message} (holds {names:.1000})")
             if self._findings is None:
-                raise located_error from None
+                raise FormatError(f"{located_error.message}; copy it again") from None
             for delivery in filter(None, frame.deliveries):
                 delivery.damaged = True
             self._findings.append(located_error)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airpatch.archive.damage import digest_outside, pieces
+from airpatch.archive.misfits import describe_other
 from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.errors import FormatError, IntegrityError, UsageError, located
 from airpatch.format import magics, sealed, top_ups
@@ -66,7 +67,7 @@ def complete(top_up: Path, candidates: Sequence[Path]) -> tuple[Path, ToppedUp]:
     given.close()
     what = f"{top_up}: is for a damaged copy of {value.request.name}"
     if not candidates:
-        raise UsageError(f"{what}, which is to be named, too")
+        raise UsageError(f"{what}: name that copy, too")
     raise UsageError(
         f"{what}, and {', '.join(map(str, candidates))} is not that copy: name both, or make a new request with "
         "'airpatch verify FILE --request R'"
@@ -77,11 +78,13 @@ def read_request(path: Path) -> top_ups.DamageRequest:
     """Return the request for damaged bytes in a file. Raises UsageError if it cannot be read, FormatError."""
     try:
         if path.stat().st_size > top_ups.MAX_VALUE + sealed.PREFIX + 32:
-            raise FormatError(f"{path}: is no request for damaged bytes")
+            raise FormatError(f"{path}: not a request for damaged bytes, which is smaller")
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     with located(str(path)):
+        if not content.startswith(magics.DAMAGE_REQUEST):
+            raise FormatError(describe_other(content[: magics.HEAD], "a request for damaged bytes"))
         return top_ups.parse_request(content)
 
 

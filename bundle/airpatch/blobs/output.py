@@ -151,22 +151,25 @@ def output_file(path: Path) -> Iterator[DescriptorSink]:
     A `path` that is a pipe or a device is written straight through. Raises TargetError.
     """
     require_reachable(path)
+    name = str(path)
     try:
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             yield from _special(path)
             return
         path = real_path(path)
+        if not path.parent.exists():
+            raise TargetError(f"{name}: the folder for it is not there; make that first")
         _sweep(path)
         temporary, fd = _temporary(path)
     except OSError as error:
-        raise write_error(str(path), error) from None
+        raise write_error(name, error) from None
     try:
-        yield DescriptorSink(fd, str(path))
+        yield DescriptorSink(fd, name)
         try:
             os.fsync(fd)
             temporary.replace(path)
         except OSError as error:
-            raise write_error(str(path), error) from None
+            raise write_error(name, error) from None
         _sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
 from airpatch.execution import NewFile
-from airpatch.linux import close_read
+from airpatch.linux import close_read, is_folder
 
 _BLOCK = 4096
 _UNLIMITED = 1 << 63
@@ -53,6 +53,43 @@ def room_at(place: int | Path) -> Room:
     block = status.f_frsize if 0 < status.f_frsize <= _LARGEST_BLOCK else _BLOCK
     size = status.f_bavail * status.f_frsize if status.f_blocks else _UNLIMITED
     return Room(size, status.f_favail if status.f_files else None, block, status.f_namemax or 255)
+
+
+class Rooms:
+    """What several outputs take of their file systems: those that share one must fit there together."""
+
+    def __init__(self) -> None:
+        self._taken: dict[int, list[tuple[str, int, int]]] = {}
+
+    def take(self, path: Path, what: str, size: int, files: int = 0) -> None:
+        """Note that `what`, such as "the root", will take `size` bytes and `files` files at `path`, which is made if it
+        is not there.
+        """
+        self._on(existing_folder(path)).append((what, size, files))
+
+    def require(self, path: Path, what: str, size: int, files: int = 0) -> None:
+        """Take room as `take` does. Raises TargetError unless it is free beside what was taken before."""
+        folder = existing_folder(path)
+        taken = self._on(folder)
+        taken.append((what, size, files))
+        each = ", ".join(f"{needed:,} for {output}" for output, needed, _ in reversed(taken))
+        total = sum(needed for _, needed, _ in taken)
+        room_at(folder).require(
+            str(path), total, sum(count for *_, count in taken), f" ({each})" if len(taken) > 1 else f" for {what}"
+        )
+
+    def _on(self, folder: Path) -> list[tuple[str, int, int]]:
+        """Return what was taken of the file system of `folder`."""
+        try:
+            return self._taken.setdefault(folder.stat().st_dev, [])
+        except OSError as error:
+            raise write_error(str(folder), error) from None
+
+
+def existing_folder(path: Path) -> Path:
+    """Return `path`, or the nearest folder above it that is there."""
+    absolute = path.absolute()
+    return next(each for each in (absolute, *absolute.parents) if is_folder(each))
 
 
 def require_scratch(new_file: NewFile, size: int) -> None:

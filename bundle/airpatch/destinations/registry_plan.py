@@ -81,10 +81,15 @@ def repositories_for(
 ) -> dict[str, RepositoryPlan]:
     """Return the repositories below `place` that the images go to, by their paths.
 
-    Raises UsageError naming every repository that a registry cannot serve, or that two images would share a tag of.
+    Raises UsageError naming every repository that a registry cannot serve, or that two images would share a tag of, and
+    each of `renames` that none has the beginning of.
     """
     found: dict[str, RepositoryPlan] = {}
     findings = []
+    images = list(images)
+    for rename in renames:
+        if not any(image.name.repository.startswith(rename.old) for image in images):
+            findings.append(f"--map {rename.old}={rename.new}: no repository begins with {rename.old}")
     for image in images:
         name = renamed(image.name.repository, renames)
         if not is_servable(name):

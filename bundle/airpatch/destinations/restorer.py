@@ -16,7 +16,7 @@ from pathlib import Path
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.output import DescriptorSink
-from airpatch.blobs.room import room_at
+from airpatch.blobs.room import Rooms
 from airpatch.blobs.tree import Tree
 from airpatch.destinations.destination import Destination, leftovers, obstacles
 from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts, oci_paths
@@ -92,15 +92,15 @@ def restore_images(
 
 
 def require_place(
-    images: Sequence[Image], manifests: Mapping[Digest, Manifest], out: Path, form: Form, link: LinkMode
+    images: Sequence[Image], manifests: Mapping[Digest, Manifest], out: Path, form: Form, link: LinkMode, rooms: Rooms
 ) -> None:
     """Look whether `images` can be restored to `out`, which need not be there yet. Changes nothing.
 
-    Raises TargetError if something is in the way, or there is no room for their blobs.
+    Raises TargetError if something is in the way, or there is no room for their blobs beside what `rooms` knows
+    of.
     """
     if link is LinkMode.COPY:
-        folder = next(each for each in (out.absolute(), *out.absolute().parents) if is_folder(each))
-        room_at(folder).require(str(out), _blob_bytes(images, manifests, form), what=" for the images")
+        rooms.require(out, "the images", *_takes(images, manifests, form))
     if is_folder(out):
         with closing(Tree(out)) as tree:
             if form is Form.DIR:
@@ -115,13 +115,18 @@ def _require_free(out: Path, tree: Tree, files: Iterable[str], folders: Iterable
         raise TargetError(f"{out}: something is in the way", found)
 
 
-def _blob_bytes(images: Sequence[Image], manifests: Mapping[Digest, Manifest], form: Form) -> int:
-    """Return how large the layers and configs of `images` are together: a layout has each once, else each image."""
+def _takes(images: Sequence[Image], manifests: Mapping[Digest, Manifest], form: Form) -> tuple[int, int]:
+    """Return how many bytes the layers and configs of `images` take, and how many files and folders there will be: a
+    layout has each blob once, else each image.
+    """
+    size = files = 0
     folders = [[image.manifest] for image in images] if form is Form.DIR else [[image.manifest for image in images]]
-    return sum(
-        sum({blob.digest: blob.size for _, each in walk(roots, manifests.__getitem__) for blob in each.blobs}.values())
-        for roots in folders
-    )
+    for roots in folders:
+        found = dict(walk(roots, manifests.__getitem__))
+        blobs = {blob.digest: blob.size for each in found.values() for blob in each.blobs}
+        size += sum(blobs.values())
+        files += 2 + len(found) + len(blobs)  # the folder, and the file that says of which version it is
+    return size, files
 
 
 def _require_room(needs: Mapping[Wanted, _Need], destination: Destination) -> None:

@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
 import os
 import stat
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO, cast
 
 from airpatch.blobs.content import Content, SectionReader
 from airpatch.blobs.output import write_error
 from airpatch.errors import FormatError, IntegrityError, TargetError
 from airpatch.files.packing import ARTIFACT_TYPE, LAYER_TYPE, LISTING
-from airpatch.files.tar_entries import MAX_ENTRIES, FileEntry, entry_of
-from airpatch.linux import remove_all, replace_folder, syncfs
+from airpatch.files.tar_entries import MAX_ENTRIES, FileEntry
+from airpatch.files.tar_reading import read_members
+from airpatch.linux import read_start, remove_all, replace_folder, syncfs
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, Manifest
 from airpatch.model.release import Image
@@ -53,7 +51,7 @@ def files_artifacts(
 def require_own(folder: Path) -> None:
     """Raise TargetError if files cannot be laid out in `folder`, since it is somebody else's, or cannot be read."""
     try:
-        _listed(folder.absolute())
+        _listed(folder)
     except OSError as error:
         raise write_error(str(folder), error) from None
 
@@ -147,11 +145,10 @@ def _listed(folder: Path) -> set[str] | None:
             raise TargetError(f"{folder}: is not a folder; name another place for the files")
         if not any(folder.iterdir()):
             return None
-        with (folder / LISTING).open("rb") as file:
-            paths = json.loads(file.read(_MAX_LISTING))
+        paths = json.loads(read_start(folder / LISTING, _MAX_LISTING))
         if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
             raise ValueError
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         raise TargetError(
             f"{folder}: holds files that airpatch did not lay out (it has no {LISTING}); name a new folder, or "
             "move the files away"
@@ -214,16 +211,18 @@ class _Folder:
 
     def keep_folder(self, folder: Path, path: str) -> None:
         """Have a folder of `folder` as it is there, unless the release has it, with those above it."""
-        if not path or path in self.entries or path in self._kept:
-            return
-        self.keep_folder(folder, path.rpartition("/")[0])
-        self._kept.add(path)
-        os.mkdir(path, 0o700, dir_fd=self._fd)
-        made = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
-        try:
-            _make_like((folder / path).lstat(), made)
-        finally:
-            os.close(made)
+        missing = []
+        while path and path not in self.entries and path not in self._kept:
+            missing.append(path)
+            path = path.rpartition("/")[0]
+        for each in reversed(missing):
+            self._kept.add(each)
+            os.mkdir(each, 0o700, dir_fd=self._fd)
+            made = os.open(each, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+            try:
+                _make_like((folder / each).lstat(), made)
+            finally:
+                os.close(made)
 
 
 def _make_like(status: os.stat_result, folder: int) -> None:
@@ -236,28 +235,30 @@ def _make_like(status: os.stat_result, folder: int) -> None:
 
 def _take_over(folder: Path, old: set[str], new: _Folder) -> None:
     """Link what lies in the old folder and belonged to no release into the new one. Raises TargetError."""
-    for base, folders, files in os.walk(folder, onerror=_not_read):
-        place = Path(base)
-        real = {name for name in folders if not (place / name).is_symlink()}
-        for name in (*files, *folders):
-            path = str((place / name).relative_to(folder))
-            if path in old or path == LISTING or (name in real and new.is_folder(path)):
+    pending = [""]
+    while pending:
+        base = pending.pop()
+        with os.scandir(folder / base) as scanned:
+            entries = [(f"{base}/{entry.name}".lstrip("/"), entry.is_dir(follow_symlinks=False)) for entry in scanned]
+        for path, is_folder in sorted(entries):
+            if is_folder:
+                pending.append(path)
+            if path in old or path == LISTING or (is_folder and new.is_folder(path)):
                 continue
-            if path in new.entries or any(
-                above in new.entries and not new.is_folder(above) for above in map(str, Path(path).parents)
-            ):
+            if path in new.entries or any(above in new.entries and not new.is_folder(above) for above in _above(path)):
                 raise TargetError(
                     f"{folder / path}: does not belong to the old release, but the new one has it, too: move it away"
                 )
-            if name in real:
+            if is_folder:
                 new.keep_folder(folder, path)
             else:
                 new.keep(folder, path)
 
 
-def _not_read(error: OSError) -> None:
-    """What cannot be read cannot be taken over: it must not be lost."""
-    raise error
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders above `path`."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _extract(layer: Descriptor, content: Content, folder: _Folder, part: ProgressPart) -> None:
@@ -266,30 +267,14 @@ def _extract(layer: Descriptor, content: Content, folder: _Folder, part: Progres
     with closing(content.open(layer.digest, layer.size)) as blob:
         stream = _Hashed(SectionReader(blob, 0, layer.size), hash_, layer.digest, part)
         try:
-            with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=_PIECE) as archive:
-                for info in archive:
-                    entry = entry_of(info)
-                    if info.pax_headers.keys() - {"path", "linkpath", "size"} or info.issparse():
-                        raise FormatError(f"{entry.path}: has a header that airpatch does not write")
-                    folder.add(entry, _content(archive, info))
-        except tarfile.TarError as error:
-            raise FormatError(f"layer {layer.digest} is not a tar archive: {error}") from None
+            for entry, pieces in read_members(stream.read):
+                folder.add(entry, pieces)
+        except FormatError as error:
+            raise FormatError(f"layer {layer.digest}: {error.message}") from None
         while stream.read(_PIECE):
             pass
     if hash_.digest() != layer.digest.raw:
         raise IntegrityError(f"content of {layer.digest} has the digest sha256:{hash_.hexdigest()}")
-
-
-def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[bytes]:
-    file = archive.extractfile(info) if info.isreg() else io.BytesIO()
-    assert file is not None  # noqa: S101 - of a regular file
-    left = info.size if info.isreg() else 0
-    while left:
-        piece = file.read(min(left, _PIECE))
-        if not piece:
-            raise FormatError(f"{info.name!r:.200}: ends early")
-        left -= len(piece)
-        yield piece
 
 
 class _Hashed:

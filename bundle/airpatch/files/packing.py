@@ -81,11 +81,11 @@ def pack_files(option: FilesOption, release: str, new_file: NewFile) -> FilesArt
     """
     findings: list[str] = []
     groups: dict[str, list[FileEntry]] = {}
-    for entry in _walk(option.folder, findings):
+    for number, entry in enumerate(_walk(option.folder, findings)):
         top, slash, _ = entry.path.partition("/")
         group = top if slash or entry.type == stat.S_IFDIR else ""
         groups.setdefault(group, []).append(entry)
-        if sum(map(len, groups.values())) > MAX_ENTRIES:
+        if number >= MAX_ENTRIES:
             raise SourceError(f"{option.folder}: has more than {MAX_ENTRIES:,} files and folders")
     if not groups and not findings:
         findings.append(f"{option.folder}: holds no files")

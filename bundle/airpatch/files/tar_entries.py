@@ -39,7 +39,7 @@ class FileEntry:
             raise FormatError(f"a name that is not UTF-8: {self.path!r:.200}") from None
         if self.type not in _TYPES:
             raise FormatError(f"{self.path}: is neither a file, a folder nor a symbolic link")
-        if self.type == stat.S_IFLNK and not _is_inside(self.path, self.target):
+        if self.type == stat.S_IFLNK and ("\0" in self.target or not _is_inside(self.path, self.target)):
             raise FormatError(f"{self.path}: is a symbolic link to {self.target!r:.200}, outside the folder")
 
     def header(self) -> bytes:

@@ -28,7 +28,7 @@ MAX_SIZE = 1 << 50
 """Bytes of the whole."""
 MAX_DESCRIPTION = 64 << 20
 """Bytes: the sums of a part of 512 GiB in chunks of 256 KiB."""
-_WHAT = "a part of a file that was split"
+_WHAT = "a part of a split file"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,5 +35,5 @@ def sealed_size(prefix: bytes, magic: bytes, limit: int, what: str) -> int:
 def unseal(content: bytes, what: str) -> object:
     """Return the value of a whole head. Raises FormatError if it is damaged; the caller compares with `seal`."""
     if hashlib.sha256(content[:-SIZE]).digest() != content[-SIZE:]:
-        raise FormatError(f"{what} that is damaged at its beginning")
+        raise FormatError(f"{what}, damaged at its beginning")
     return canonical.unpack(content[PREFIX:-SIZE], what)

@@ -32,6 +32,11 @@ def check_repository(repository: str) -> None:
         raise FormatError(f"not a valid repository name: {repository!r:.300}")
 
 
+def is_tag(text: str) -> bool:
+    """Return whether `text` is a valid tag."""
+    return _TAG.fullmatch(text) is not None
+
+
 def is_servable(repository: str) -> bool:
     """Return whether a registry can serve the repository: distribution's storage takes no colon in a path.
 
@@ -50,7 +55,7 @@ class ImageName:
 
     def __post_init__(self) -> None:
         check_repository(self.repository)
-        if _TAG.fullmatch(self.tag) is None:
+        if not is_tag(self.tag):
             raise FormatError(f"not a valid tag: {self.tag!r:.200} (repository {self.repository})")
 
     @classmethod

@@ -88,6 +88,8 @@ def _parse(content: bytes) -> object:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise FormatError(f"is not JSON: byte {error.start} is not UTF-8") from None
+    if not text.strip():
+        raise FormatError("is not JSON: it is empty")
     if text.startswith("\ufeff"):
         raise FormatError("is not JSON: it begins with a byte order mark")
     if (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch.archive.open_bundles import open_bundles
+from airpatch.blobs.room import Rooms
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
@@ -95,16 +96,16 @@ def apply(
 
             warnings.append(request_blobs(request, index, missing))
 
-    def on_known(release: Release, manifests: Mapping[Digest, Manifest]) -> None:
+    def on_known(release: Release, manifests: Mapping[Digest, Manifest], rooms: Rooms) -> None:
         if place is not None:
             from airpatch.destinations import restorer
 
             as_form = restorer.Form(place.form)
-            restorer.require_place(release.images, manifests, Path(place.path), as_form, place.link)
+            restorer.require_place(release.images, manifests, Path(place.path), as_form, place.link, rooms)
         if files_to is not None:
             from airpatch.operations.lay_out_files import require_places
 
-            require_places(release.images, manifests, files_to)
+            require_places(release.images, manifests, files_to, rooms)
 
     path = Path(root)
     with ExitStack() as stack:

@@ -121,14 +121,16 @@ def _facts(root: Path | None) -> Iterator[Fact]:
 
 def _root_facts(root: Path) -> Iterator[Fact]:
     folder = disk.nearest_folder(root.absolute())
-    if folder != root.absolute():
+    obstacle = disk.in_the_way(root.absolute())
+    if obstacle is not None:
+        yield Fact("root", Verdict.MISSING, f"{root}: cannot be made, since {obstacle} is not a folder")
+    elif folder != root.absolute():
         yield Fact("root", Verdict.MISSING, f"{root}: no such folder; apply will create it")
     elif not is_folder(root / STORAGE):
         yield Fact("root", Verdict.MISSING, f"{root}: holds no registry's storage; apply will create it")
     else:
         yield Fact("root", Verdict.OK, f"{root}: holds {STORAGE}")
     rights = disk.rights("rights in root", [folder, *_written(root)])
-    obstacle = disk.in_the_way(root.absolute())
     if obstacle is not None:
         rights = Fact(
             "rights in root", Verdict.MISSING, f"{obstacle}: is not a folder; move it away, or name another root"

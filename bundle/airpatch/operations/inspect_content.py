@@ -137,6 +137,8 @@ def _layers(name: str, execution: Execution) -> tuple[Layer, ...]:
     from airpatch.report.layer_encodings import examine_layers
     from airpatch.sources.gather import gather
 
+    if is_inventory(Path(name)):
+        raise UsageError(f"{name}: lists blobs and holds none, so it has no layers to look at: omit --layers")
     if is_bundle(Path(name)):  # also a patch, which is no source
         with open_bundle(name) as bundle:
             return tuple(examine_layers(bundle.index.release.images, bundle.manifests(), bundle, execution))

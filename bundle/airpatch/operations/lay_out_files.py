@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from airpatch.blobs.content import Content
+from airpatch.blobs.room import Rooms
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
@@ -14,15 +15,19 @@ from airpatch.model.release import Image
 from airpatch.operations.arguments import StrPath
 
 
-def require_places(images: Sequence[Image], manifests: Mapping[Digest, Manifest], folder: StrPath) -> None:
+def require_places(
+    images: Sequence[Image], manifests: Mapping[Digest, Manifest], folder: StrPath, rooms: Rooms
+) -> None:
     """Look, before anything is written, whether `lay_out_files` will be able to. Changes nothing.
 
-    Raises UsageError if there is no artifact of files among `images`, TargetError if `folder` is somebody else's.
+    Raises UsageError if there is no artifact of files among `images`, TargetError if `folder` is somebody else's, or
+    has no room for the files beside what `rooms` knows of.
     """
     from airpatch.files.laying_out import require_own
 
-    for place in _places(images, manifests, folder):
+    for place, layers in _places(images, manifests, folder).items():
         require_own(place)
+        rooms.require(place, "the files", sum(layer.size for layer in layers))
 
 
 def lay_out_files(

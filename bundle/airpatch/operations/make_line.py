@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.archive.inventory_files import is_inventory, read_inventory
+from airpatch.archive.misfits import describe_other
 from airpatch.blobs.output import STDOUT, destination
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import FormatError, SourceError, UsageError, unreadable
 from airpatch.execution import Execution
+from airpatch.format import magics
 from airpatch.format.inventories import Inventory
 from airpatch.linux import real_path
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
@@ -214,6 +216,8 @@ def _read_plan(path: Path) -> LinePlan:
     except OSError as error:
         raise unreadable(str(path), error) from None
     try:
+        if not content.startswith(magics.PLAN):
+            raise FormatError(describe_other(content[: magics.HEAD], "a plan"))
         return parse_plan(content)
     except FormatError as error:
         raise FormatError(f"{path}: {error.message}") from None

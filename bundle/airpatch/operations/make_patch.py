@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
+from airpatch.format.release_part import release_id
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.model.release import Release
 from airpatch.operations.arguments import Paths, StrPath, beside, check_apart, effort_of, names
@@ -117,6 +119,8 @@ def _order_warnings(bases: Sequence[str], release: Release, *, is_news: bool) ->
         of = installed_release(name)
         if of is None or of.is_requested or of.product != release.product:
             continue
+        if of.id == release_id(release):
+            yield f"{name} has this very release, {release.name}: the patch changes nothing there"
         if 0 < release.sequence < of.sequence:
             yield (
                 f"release {release.name} has number {release.sequence}, and the base {of.name} has {of.sequence}: "
@@ -126,8 +130,8 @@ def _order_warnings(bases: Sequence[str], release: Release, *, is_news: bool) ->
             continue
         elif of.name != release.name and 0 < of.sequence == release.sequence:
             yield (
-                f"release {release.name} has number {release.sequence}, as the base {of.name} has: with a greater one, "
-                "by --sequence, hosts can tell which is newer"
+                f"release {release.name} has number {release.sequence}, as the base {of.name} has; give it a greater "
+                "one with --sequence, so that hosts can tell which is newer"
             )
         elif of.name == release.name:
             yield f"the base also has a release named {release.name}; give the new one another name with --release"
@@ -139,14 +143,20 @@ def _content_warnings(states: Sequence[BaseState], contents: Sequence[BaseState]
         return
     givers = [state.content for state in (*states, *contents) if state.content is not None]
     for state in states:
-        if state.content is not None or state.no_layer_patches:
+        if state.no_layer_patches:
+            continue
+        if state.content is None:
+            held = "is an inventory, which holds no blobs"
+        elif isinstance(state.content, BundleFile) and not state.content.index.is_full:
+            held = "is a patch, which holds only what its own base lacks"
+        else:
             continue
         unread = sum(size for digest, size in state.blobs.items() if all(each.size(digest) is None for each in givers))
         if unread:
             yield (
-                f"the base {state.base.name} is an inventory, which holds no blobs, and {megabytes(unread)} of what it "
-                "lists cannot be read anywhere: changed layers that resemble these travel whole. Name the bundles or "
-                "the root that have them with --content"
+                f"the base {state.base.name} {held}, and {megabytes(unread)} of what a target with it has cannot be "
+                "read anywhere: changed layers that resemble these travel whole. Name the bundles or the root that "
+                "have them with --content"
             )
     alone = {state.base.name: _stored(plan_patch(index.release, [state])) for state in states}
     if len(states) > 1 and min(alone.values()) < _stored(index):

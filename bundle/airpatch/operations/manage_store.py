@@ -92,7 +92,7 @@ def store_verify(store: StrPath, *, execution: Execution | None = None) -> Verif
     return verified
 
 
-def store_prune(store: StrPath, *, keep: int = 2, product: str | None = None, dry_run: bool = False) -> PrunedStore:
+def store_prune(store: StrPath, *, keep: int, product: str | None = None, dry_run: bool = False) -> PrunedStore:
     """Keep of `product`, or of each product, the `keep` releases with the highest numbers; remove what no other needs.
 
     What was written during the last day stays. With `dry_run` nothing is removed. Raises UsageError, IntegrityError

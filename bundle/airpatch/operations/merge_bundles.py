@@ -47,7 +47,9 @@ def merge(
         opened[-1].opening.require_fresh(opened[-1].name, time.time())
         signed = [each.name for each in opened if each.opening.signatures]
         warnings = (
-            (f"signatures do not carry over; sign the new bundle: {', '.join(signed)}",) if signed and not key else ()
+            (f"the signatures of {' and '.join(signed)} do not carry over: sign the new bundle",)
+            if signed and not key
+            else ()
         )
         bundle = (merge_patches if patches_only else merge_full)(opened, execution)
         with bundle:

@@ -37,6 +37,7 @@ from airpatch.registry_api.remote_blobs import RemoteBlobs
 from airpatch.registry_api.transport import Transport
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
+from airpatch.target.check import top_up_advice
 from airpatch.units import count, megabytes
 
 
@@ -161,7 +162,8 @@ class _Job:
             manifests = {digest: parse_manifest(content) for digest, content in prepared.manifests.items()}
             error = BaseMismatch(
                 f"{self.place} lacks {count(len(sizes), 'blob')} of {megabytes(sum(sizes.values()))} that the patch "
-                f"needs; it was made for {' or '.join(base.name for base in patches[0].index.bases)}",
+                f"needs; it was made for {' or '.join(base.name for base in patches[0].index.bases)}. "
+                f"{top_up_advice(request, 'push')}; or push a full bundle",
                 lacking_by_image(prepared.images, manifests, sizes),
             )
             for warning in warnings:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from airpatch.blobs.content import Content, read_blob
 from airpatch.blobs.output import STDOUT
+from airpatch.blobs.room import Rooms
 from airpatch.blobs.tree import Tree
 from airpatch.destinations.archives import ARCHIVES, write_archive
 from airpatch.destinations.destination import check_is_no_root
-from airpatch.destinations.restorer import Form, content_size, restore_images
+from airpatch.destinations.restorer import Form, content_size, require_place, restore_images
 from airpatch.destinations.transfer import LinkMode
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
@@ -175,12 +176,17 @@ class ImageOutput:
     ) -> Restored:
         """Restore `images`. Raises as `restore` does."""
         path = Path(self.path)
+        archive = ARCHIVES[self.form](images, manifests) if self.form in ARCHIVES else None
         parsed: dict[Digest, Manifest] = {}
         if self.files_to is not None:
-            parsed = {image.manifest: parse_manifest(manifests[image.manifest]) for image in images}
-            require_places(images, parsed, self.files_to)
-        if self.form in ARCHIVES:
-            archive = ARCHIVES[self.form](images, manifests)
+            parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
+            rooms = Rooms()
+            if archive is None:
+                require_place(images, parsed, path, Form(self.form), self.link, rooms)
+            elif os.fspath(self.path) != STDOUT:
+                rooms.take(path, "the archive", archive.tar_size)
+            require_places(images, parsed, self.files_to, rooms)
+        if archive is not None:
             write_archive(archive, content, os.fspath(self.path), execution)
             made = Restored(path, tuple(images), archive.size, tuple(archive.remarks))
         else:

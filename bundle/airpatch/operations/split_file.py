@@ -92,7 +92,7 @@ def join(parts_: Paths, output: StrPath, *, execution: Execution | None = None) 
     if joined is None:
         if missing := [name for name in given if not os.path.lexists(name)]:
             raise UsageError(f"{', '.join(missing):.200}: no such file or folder")
-        raise UsageError(f"{', '.join(given):.200}: not parts of a file that airpatch split")
+        raise UsageError(f"{', '.join(given):.200}: no parts of a file that 'airpatch split' made")
     with closing(joined):
         if execution.ask is None:
             joined.require_complete()

@@ -59,10 +59,10 @@ def trust(
 
 def _signers_of_change(before: TrustedSigners, after: TrustedSigners, signature: StrPath | None) -> tuple[Signer, ...]:
     if signature is None or not Path(signature).exists():
-        where = f"{signature}, signed" if signature is not None else "a signature over the new file"
+        where = f", in {signature}" if signature is not None else ""
         raise TrustError(
-            f"the root already trusts others: {where} by them in the namespace airpatch-trust, is needed "
-            "(ssh-keygen -Y sign -n airpatch-trust), or --force by the root's owner"
+            "the root already trusts others, who must sign the new file (ssh-keygen -Y sign -n airpatch-trust)"
+            f"{where}; or its owner uses --force"
         )
     content = read_limited(signature, MAX_SIGNATURES * MAX_SIGNATURE)
     return tuple(before.require_successor(after, content, time.time()))

@@ -54,9 +54,10 @@ def trusted_signers(
         raise UsageError(error.message) from None
     most = trusted.policy().most_principals()
     if most is not None and most < threshold:
-        by = f" by {' or '.join(principals)}" if principals else ""
+        asked = f" called {' or '.join(principals)}" if principals else ""
+        found = count(most, "principal") if most else "no principal"
         raise UsageError(
-            f"{allowed_signers}: has keys of {count(most, 'principal')}{by}, so no bundle could have the signatures of "
+            f"{allowed_signers}: has keys of {found}{asked}, so no bundle could have the signatures of "
             f"{count(threshold, 'principal')} that are demanded"
         )
     return trusted

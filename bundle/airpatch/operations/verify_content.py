@@ -147,16 +147,21 @@ def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
     """Return one error with all findings: IntegrityError if the bundle is well-formed, else FormatError."""
     kind = FormatError if any(isinstance(error, FormatError) for error in errors) else IntegrityError
     findings = [text.removeprefix(f"{name}: ") for error in errors for text in (error.message, *error.findings)]
-    return kind(f"{name}: is damaged; {count(len(findings), 'finding')}", findings)
+    found = count(len(findings), "finding")
+    return kind(f"{name}: is damaged, {found}; copy it again, or ask with --request FILE for what it lacks", findings)
 
 
 def _root(path: Path, execution: Execution) -> VerifiedRoot:
     from airpatch.store.store_address import is_store_folder
     from airpatch.target.audit import audit_root  # not needed for a bundle
+    from airpatch.target.new_root import check_place
     from airpatch.target.root import open_root
 
-    if is_store_folder(path) and not is_folder(path / STORAGE):
-        raise UsageError(f"{path}: is a store of releases: 'airpatch store verify' checks it")
+    if not is_folder(path / STORAGE):
+        if is_store_folder(path):
+            raise UsageError(f"{path}: is a store of releases: 'airpatch store verify' checks it")
+        check_place(path)
+        raise UsageError(f"{path}: is neither a bundle nor a registry's root (which holds {STORAGE})")
     with open_root(path) as root:
         verified = audit_root(root, execution)
     error: AirpatchError

@@ -45,6 +45,7 @@ class PartsInTurn(io.RawIOBase):
         joined = self._joined
         while not joined.has(number) and not joined.is_complete:
             name = joined.whole.part_name(number)
-            if not self._ask(f"insert the medium with part {number} of {joined.whole.data_parts}, {name}"):
+            part = f"part {number} of {joined.whole.data_parts}, {name}"
+            if not self._ask(f"insert the medium with {part}, so that it lies in {joined.where}"):
                 raise joined.error()
             joined.look_again()

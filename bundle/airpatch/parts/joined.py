@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from airpatch.errors import FormatError, IntegrityError
+from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.format.parts import WholeFile
 from airpatch.linux import is_file, is_folder
 from airpatch.parts.parity import Parity
@@ -60,6 +60,11 @@ class JoinedParts:
 
     def close(self) -> None:
         """Files are open only while they are read."""
+
+    @property
+    def where(self) -> str:
+        """Where parts are looked for again."""
+        return " or ".join(map(str, self._folders))
 
     @property
     def missing(self) -> tuple[int, ...]:
@@ -117,7 +122,7 @@ class JoinedParts:
         message = f"{self.name}: of {count(whole.parts, 'part')}, {bad} {are} missing or damaged"
         if whole.parity:
             message += f", more than the {whole.parity} that parity can replace"
-        return IntegrityError(f"{message}; copy these again", findings)
+        return IntegrityError(f"{message}; copy {'it' if bad == 1 else 'them'} again", findings)
 
     def _finding(self, number: int) -> str | None:
         """Return what is wrong with the part `number`, if anything is."""
@@ -161,7 +166,11 @@ class JoinedParts:
             raise self.error()
         with self._lock:  # the library below keeps state
             if self._parity is None:
-                self._parity = Parity(whole.data_parts, whole.parity)
+                try:
+                    self._parity = Parity(whole.data_parts, whole.parity)
+                except UsageError as error:
+                    message = f"{self.name}: {error.message}, or copy again what is missing or damaged"
+                    raise UsageError(message, self.error().findings) from None
             (column,) = self._parity.rebuild(columns, [number - 1])
             self._rebuilt.add(number)
         return column[: whole.payload(number) - chunk * whole.chunk]

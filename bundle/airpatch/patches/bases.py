@@ -23,7 +23,7 @@ from airpatch.errors import BaseMismatch, FormatError, UsageError, unreadable
 from airpatch.execution import Execution
 from airpatch.format import inventories, magics
 from airpatch.format.index import Base, Index
-from airpatch.format.inventories import Inventory, Request
+from airpatch.format.inventories import REQUEST_FOR, Inventory, Request
 from airpatch.format.registry import STORAGE
 from airpatch.format.release_part import release_id
 from airpatch.layers.rebuilt_content import content_with_rebuilt
@@ -143,6 +143,8 @@ class InstalledRelease:
     product: str
     name: str
     sequence: int
+    id: Digest | None = None
+    """None where only the name is known."""
     is_requested: bool = False
 
 
@@ -163,11 +165,11 @@ def installed_release(name: str) -> InstalledRelease | None:
     value = _small_file(path, name)
     if not value.name:
         return None
-    return InstalledRelease(value.product, value.name, value.sequence, isinstance(value, Request))
+    return InstalledRelease(value.product, value.name, value.sequence, is_requested=isinstance(value, Request))
 
 
 def _installed(release: Release) -> InstalledRelease:
-    return InstalledRelease(release.product, release.name, release.sequence)
+    return InstalledRelease(release.product, release.name, release.sequence, release_id(release))
 
 
 def open_content(name: str) -> BaseState:
@@ -304,7 +306,7 @@ def _from_request(request: Request, release: Release, name: str) -> BaseState:
             f"{release.name} ({release_id(release).short}); give its sources, its --release and its --sequence"
         )
     blobs = {b.digest: b.size for b in release.blobs if b.digest not in request.blobs}
-    base = Base(inventories.content_id(request), f"request for {request.name}")
+    base = Base(inventories.content_id(request), f"{REQUEST_FOR}{request.name}")
     return BaseState(base, blobs, frozenset(), no_layer_patches=True)
 
 

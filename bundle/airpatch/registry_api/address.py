@@ -15,6 +15,8 @@ from airpatch.model.names import ImageName, check_repository
 from airpatch.registry_api.access import SCHEME
 
 _HOST = re.compile(r"(localhost|[A-Za-z0-9.-]*[.][A-Za-z0-9.-]*|[A-Za-z0-9.-]+(?=:)|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?")
+_ALONE = re.compile(r"localhost(?=:|$)|\[|[^:]*[.]")
+"""How a host begins that nobody takes for an image of Docker Hub."""
 HUB = "docker.io"
 _HUB_NAMES = (HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
 _HUB_SERVER = "registry-1.docker.io"
@@ -70,6 +72,10 @@ class Address:
         """`docker://[HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]`; with neither the tag is `latest`. Raises UsageError."""
         name, at, digest_text = text.removeprefix(SCHEME).partition("@")
         host, slash, path = name.partition("/")
+        if not slash and _ALONE.match(name):
+            raise UsageError(
+                f"{text}: names a registry, and no image in it: write {SCHEME}HOST[:PORT]/REPOSITORY[:TAG]"
+            )
         if not slash or not is_host(host):
             host, path = HUB, name
         repository, colon, tag = path.rpartition(":")

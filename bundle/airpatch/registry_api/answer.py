@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _MAX_ERROR = 64 << 10
 """Bytes of an answer that are read for its message."""
+_DECIMAL = re.compile("[0-9]{1,18}")
 
 
 class Interrupted(Exception):
@@ -91,19 +93,28 @@ class Answer:
 
 def shown(url: str) -> str:
     """Return a URL for people: without a query, a user and a password."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "a malformed URL"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:300]
+
+
+def decimal(text: str | None) -> int | None:
+    """Return the number in a header, None if it is none of 63 bits."""
+    return int(text) if text is not None and _DECIMAL.fullmatch(text.strip()) else None
 
 
 def retry_after(value: str | None) -> float | None:
     """Return seconds of a Retry-After header (RFC 9110, 10.2.3): a number, or a date."""
     if value is None:
         return None
-    if value.strip().isdigit():
-        return float(value)
+    seconds = decimal(value)
+    if seconds is not None:
+        return float(seconds)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -122,6 +133,8 @@ def failure_reason(error: BaseException) -> str:
             return "the proxy refuses the connection, or cannot be reached"
         case causes.SSLError():
             return "TLS fails"
+        case causes.LocationValueError():
+            return "it names a place that is no usable URL"
         case causes.IncompleteRead() | causes.ProtocolError() | ConnectionError():
             return "the connection broke"
         case OSError() if error.strerror:

@@ -17,7 +17,8 @@ from urllib.parse import urlencode, urlsplit
 
 from airpatch.registry_api.credentials import Credential
 
-_ITEM = re.compile(r'\s*,?\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]+))?')
+_ITEM = re.compile(r'\s*+,?+\s*+([A-Za-z0-9!#$%&\'*+.^_`|~-]++)(?:\s*+=\s*+("(?:[^"\\]|\\.)*+"|[^\s,"]++))?')
+"""Linear in time for any header."""
 _CLIENT = "airpatch"
 _LEAST_LIFE = 60.0
 """Seconds that a token lasts of which nobody says how long (distribution's `token.md`)."""
@@ -36,15 +37,16 @@ class Challenge:
 def parse_challenges(header: str) -> list[Challenge]:
     """Return the challenges in a header; those that are not understood are left out."""
     found: list[Challenge] = []
+    parameters: dict[str, str] = {}
     position = 0
     while (match := _ITEM.match(header, position)) is not None:
         position = match.end()
         name, value = match[1].lower(), match[2]
         if value is None:
-            found.append(Challenge(name, {}))
-        elif found:
-            plain = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
-            found[-1] = Challenge(found[-1].scheme, {**found[-1].parameters, name: plain})
+            parameters = {}
+            found.append(Challenge(name, parameters))
+        else:
+            parameters[name] = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
     return found
 
 
@@ -121,10 +123,14 @@ class Authorizer:
         return Refused(f"{self._server} demands credentials, or does not allow this user: log in with {self._login}")
 
     def _get_token(self, challenge: Challenge, scope: str, credential: Credential | None) -> _Token:
-        realm = challenge.parameters.get("realm", "")
-        parts = urlsplit(realm)
+        named = challenge.parameters.get("realm", "")
+        try:
+            parts = urlsplit(named)
+        except ValueError:
+            parts = urlsplit("")
         if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise Refused(f"{self._server} names no usable token server: {realm!r:.100}")
+            raise Refused(f"{self._server} names no usable token server: {named!r:.100}")
+        realm = parts.geturl()
         query = [("service", challenge.parameters.get("service", "")), *(("scope", each) for each in scope.split())]
         headers = {"Accept": "application/json"}
         if credential is not None and credential.identity_token:
@@ -144,7 +150,7 @@ class Authorizer:
             answer = json.loads(body) if status == 200 else {}
             value = answer.get("token") or answer.get("access_token")
             life = float(answer.get("expires_in") or _LEAST_LIFE)
-        except (ValueError, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
             value, life = None, 0.0
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
             raise Refused(f"{parts.hostname}, which gives tokens for {self._server}, gave none (status {status})")

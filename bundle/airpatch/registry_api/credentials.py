@@ -8,9 +8,9 @@ appear in no message and no `repr`.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -78,7 +78,7 @@ def _read(path: Path, *, required: bool) -> Mapping[str, object]:
         return {}
     try:
         data = json.loads(content) if len(content) <= _MAX_FILE else None
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         raise UsageError(f"{path}: is not a file of credentials as 'docker login' writes it (JSON)")
@@ -127,10 +127,12 @@ def _of_entry(entry: Mapping[str, object], key: str, path: Path) -> Credential |
     if encoded := text("auth"):
         try:
             user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise UsageError(f"{path}: the entry {key} has an 'auth' that is not base64 of user and password") from None
         password = password.rstrip("\0")
     found = Credential(user, password, text("identitytoken"), text("registrytoken"))
+    if not all(map(_is_sendable, (user, password, found.identity_token, found.registry_token))):
+        raise UsageError(f"{path}: the entry {key} has characters that no password or token has: log in again")
     return found if found != Credential() else None
 
 
@@ -153,6 +155,13 @@ def _ask(helper: str, key: str, path: Path) -> Credential | None:
     try:
         answer = json.loads(done.stdout)
         user, secret = answer["Username"], answer["Secret"]
-    except (ValueError, KeyError, TypeError):
+        if not _is_sendable(user) or not _is_sendable(secret):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{path}: its credential helper {program} gives no user and secret for {key}") from None
     return Credential(identity_token=secret) if user == _TOKEN_USER else Credential(user, secret)
+
+
+def _is_sendable(text: object) -> bool:
+    """Return whether `text` can stand in a header or a form: text, and nothing that ends a line."""
+    return isinstance(text, str) and not re.search("[\0-\x1f\x7f\ud800-\udfff]", text)

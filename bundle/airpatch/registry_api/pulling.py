@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 from airpatch import limits
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES
-from airpatch.registry_api.answer import Answer, Interrupted
+from airpatch.model.names import is_tag
+from airpatch.registry_api.answer import Answer, Interrupted, decimal
 from airpatch.registry_api.transport import Patience, Transport
 
 _ACCEPT = {"Accept": ", ".join(sorted(MANIFEST_TYPES))}
@@ -25,6 +26,7 @@ _MOST_WRONG = 3
 _MAX_LIST = 16 << 20
 """Bytes of a page of a list."""
 _MOST_PAGES = 10_000
+_T = TypeVar("_T")
 _NOT_THERE = (400, 404, 405, 501)
 """How registries answer to what they do not have, or do not know of."""
 _DIGEST_HEADER = "Docker-Content-Digest"
@@ -112,8 +114,8 @@ class Repository:
                 if 300 <= answer.status < 400:  # to where the content is: many stores answer no HEAD
                     return size
                 self.require(answer, 200, name)
-                length = answer.headers.get("Content-Length", "")
-                return int(length) if length.isdecimal() else size
+                length = decimal(answer.headers.get("Content-Length"))
+                return size if length is None else length
 
         return self.transport.repeat(attempt, name)
 
@@ -167,30 +169,33 @@ class Repository:
 
     def tags(self) -> list[str]:
         """Return all tags (distribution-spec, Listing Tags); none of a repository that is not there."""
-        found = self._pages("tags/list?n=1000", "tags")
-        return [tag for tag in found or () if isinstance(tag, str)]
+        return self._pages("tags/list?n=1000", "tags", _tag_or_none) or []
 
     def referrers(self, subject: Digest) -> list[Digest] | None:
         """Return the manifests that say they refer to `subject`; None if the registry has no referrers API."""
-        found = self._pages(f"referrers/{subject}", "manifests")
-        if found is None:
-            return None
-        digests = (_digest_or_none(entry.get("digest")) for entry in found if isinstance(entry, dict))
-        return [digest for digest in digests if digest is not None]
+        return self._pages(f"referrers/{subject}", "manifests", _entry_or_none)
 
-    def _pages(self, path: str, key: str) -> list[object] | None:
-        """Return the list `key` of all pages of an answer, None if there is nothing at `path`."""
-        entries: list[object] = []
+    def _pages(self, path: str, key: str, read: Callable[[object], _T | None]) -> list[_T] | None:
+        """Return what `read` makes of the list `key` of all pages of an answer, but None; None if there is nothing at
+        `path`.
+        """
+        entries: list[_T] = []
         following = path
-        for _ in range(_MOST_PAGES):
+        asked: set[str] = set()
+        while following not in asked:
+            asked.add(following)
             page = self._page(following, key)
             if page is None:
                 return None
-            entries += page[0]
+            entries += (entry for each in page[0] if (entry := read(each)) is not None)
             if page[1] is None:
                 return entries
+            if len(entries) > limits.VALUES.value:
+                raise self.transport.error(f"{self.where}: has more {key} than {limits.VALUES}")
+            if len(asked) >= _MOST_PAGES:
+                raise self.transport.error(f"{self.where}: has more than {_MOST_PAGES} pages of {key}")
             following = page[1]
-        raise self.transport.error(f"{self.where}: has more than {_MOST_PAGES} pages of {key}")
+        raise self.transport.error(f"{self.where}: its pages of {key} go round in a circle")
 
     def _page(self, path: str, key: str) -> tuple[list[object], str | None] | None:
         def attempt() -> tuple[list[object], str | None] | None:
@@ -199,15 +204,16 @@ class Repository:
                     return None
                 self.require(answer, 200, self.where)
                 found = self._json(answer).get(key)
-                following = answer.headers.get("Link", "").partition("<")[2].partition(">")[0]
-                return (found if isinstance(found, list) else []), following or None
+                link = answer.headers.get("Link", "").partition("<")[2].partition(">")[0]
+                following = self.transport.place_of(answer, link) if link else None
+                return (found if isinstance(found, list) else []), following
 
         return self.transport.repeat(attempt, f"the {key} of {self.where}")
 
     def _json(self, answer: Answer) -> dict[str, object]:
         try:
             data = json.loads(answer.read(_MAX_LIST))
-        except ValueError:
+        except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):
             raise self.transport.error(f"{self.where}: is not a registry: its answer is not JSON")
@@ -238,6 +244,14 @@ def _digest_or_none(text: object) -> Digest | None:
         return Digest.parse(text)
     except FormatError:
         return None
+
+
+def _tag_or_none(text: object) -> str | None:
+    return text if isinstance(text, str) and is_tag(text) else None
+
+
+def _entry_or_none(entry: object) -> Digest | None:
+    return _digest_or_none(entry.get("digest")) if isinstance(entry, dict) else None
 
 
 def _meaning(answer: Answer) -> str:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import closing
-from urllib.parse import urljoin
 
 from airpatch.blobs.content import BlobReader
 from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
-from airpatch.registry_api.answer import Answer, Interrupted
+from airpatch.registry_api.answer import Answer, Interrupted, decimal
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.transport import Patience, Transport
 from airpatch.zeroed_memory import lazy_zeros
@@ -49,7 +48,7 @@ class WritableRepository(Repository):
                 if answer.status == 201:
                     return True
                 session = answer.headers.get("Location") if answer.status == 202 else None
-                place = urljoin(answer.url, session) if session else None
+                place = self.transport.place_of(answer, session) if session else None
             if place is not None:
                 with self.write("DELETE", place):  # the upload that was begun in its place
                     pass
@@ -154,9 +153,8 @@ class _Upload:
     def _begin(self) -> None:
         with self._repository.write("POST", "blobs/uploads/", {"Content-Length": "0"}) as answer:
             self._repository.require(answer, 202, self._name)
-            least = answer.headers.get("OCI-Chunk-Min-Length", "")
-            if least.isdecimal():
-                self._chunk = max(_CHUNK, min(int(least), _MOST_CHUNK))
+            least = decimal(answer.headers.get("OCI-Chunk-Min-Length")) or 0
+            self._chunk = max(_CHUNK, min(least, _MOST_CHUNK))
             self._move(answer)
 
     def _send_chunk(self, offset: int) -> int:
@@ -191,9 +189,8 @@ class _Upload:
         with self._repository.write("GET", self._place) as answer:
             if answer.status == 204:
                 self._move(answer)
-                last = answer.headers.get("Range", "").rpartition("-")[2]
-                there = int(last) + 1 if last.isdecimal() else 0
-                there = 0 if there == 1 else there  # `0-0` is what registries say of an empty upload
+                last = decimal(answer.headers.get("Range", "").rpartition("-")[2])
+                there = last + 1 if last else 0  # `0-0` is what registries say of an empty upload
                 return there if there <= self._size else 0
         self._place = None
         return 0
@@ -207,7 +204,7 @@ class _Upload:
         """Go on where the registry says."""
         location = answer.headers.get("Location")
         if location:
-            self._place = urljoin(answer.url, location)
+            self._place = self._repository.transport.place_of(answer, location)
         if self._place is None:
             raise self._repository.transport.error(f"{self._name}: the registry gives no location to upload to")
 

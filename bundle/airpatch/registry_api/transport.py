@@ -48,6 +48,8 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)
 """Statuses of failures that may pass."""
 _LONGEST_PAUSE = 300.0
 """Seconds that a registry may ask us to wait."""
+_MOST_TOKEN = 1 << 20
+"""Bytes of what a token server answers."""
 _HEED = 0.2
 """Seconds after which a pause looks whether the work is cancelled."""
 
@@ -161,18 +163,28 @@ class Transport:
 
     def _follow(self, method: str, answer: Answer, headers: Mapping[str, str], repository: str, scope: str) -> Answer:
         with answer:
-            target = urljoin(answer.url, answer.headers.get("Location", ""))
-        old, new = urlsplit(answer.url), urlsplit(target)
-        if new.scheme not in ("https", "http") or (old.scheme, new.scheme) == ("https", "http"):
-            raise self.error(
-                f"{shown(answer.url)}: redirects to {shown(target)}, which is not followed, since it is without TLS"
-            )
+            target = self.place_of(answer, answer.headers.get("Location", ""))
         own = _origin(target) == self._origin
         try:
             header = self._authorizer.header(repository, scope) if own else None
         except Refused as error:
             raise self.error(str(error)) from None
         return self._send(method, target, {**headers, **({"Authorization": header} if header else {})}, None)
+
+    def place_of(self, answer: Answer, reference: str) -> str:
+        """Return the URL that an answer refers to, relative to its own. Raises `error` if it is not to be followed."""
+        try:
+            target = urljoin(answer.url, reference)
+            old, new = urlsplit(answer.url).scheme, urlsplit(target).scheme
+        except ValueError:
+            raise self.error(
+                f"{shown(answer.url)}: refers to {reference!r:.100}, which is no URL: its operator should look at that"
+            ) from None
+        if new not in ("https", "http") or (old, new) == ("https", "http"):
+            raise self.error(
+                f"{shown(answer.url)}: redirects to {shown(target)}, which is not followed, since it is without TLS"
+            )
+        return target
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | memoryview | None) -> Answer:
         import urllib3
@@ -238,14 +250,17 @@ class Transport:
             return self._pools[proxy]
 
     def _fetch_token(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
-        if self.base.startswith("https:") and url.startswith("http:"):
+        if self.base.startswith("https:") and urlsplit(url).scheme != "https":
             raise Refused(f"{self.place.host} names a token server without TLS, {shown(url)}, which is refused")
 
         def attempt() -> tuple[int, bytes]:
             with self._send(method, url, headers, body) as answer:
                 if answer.status in _PASSING:
                     raise Interrupted(answer.message(), retry_after(answer.headers.get("Retry-After")))
-                return answer.status, answer.read(1 << 20)
+                try:
+                    return answer.status, answer.read(_MOST_TOKEN)
+                except ValueError as error:
+                    raise Refused(f"the token server {shown(url)} gives {error}, where a token should be") from None
 
         return self.repeat(attempt, f"the token server {shown(url)}")
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import accumulate
 
+from airpatch import limits
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
@@ -24,7 +25,6 @@ from airpatch.layers.recipe import Raw, Whole, read_header, section
 from airpatch.layers.steps import Sizes, sizes_of
 from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_BLOB
 from airpatch.progress import ProgressPart
 from airpatch.report.layer_patches import LayerPatch
 from airpatch.views.choose import choose
@@ -151,7 +151,7 @@ def _unpack(
             share.advance(len(piece))
 
         with closing(content.open(digest, size)) as reader:
-            extract(reader, size, append, MAX_BLOB)
+            extract(reader, size, append, limits.unpacked(size))
     return memoryview(file.view())
 
 

@@ -5,12 +5,13 @@ A file is known by its size and a hash of its type, link target and content: eno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
 import xxhash
 
+from airpatch import limits
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.delta.columns import weigh
@@ -19,7 +20,6 @@ from airpatch.errors import FormatError, SourceError
 from airpatch.execution import Execution
 from airpatch.layers.compression import extract
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_BLOB
 from airpatch.report.package_records import is_package_record
 
 _TYPE = BLOCK - 156
@@ -30,6 +30,12 @@ _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _MAX_RECORD = 64 << 20
 """Bytes of a file that tells of packages; larger ones are not looked at."""
+_MAX_PATH = 4096
+"""Bytes of a path that are kept, as many as Linux takes."""
+_MAX_HELD = 512 << 20
+"""Bytes of paths and records of a layer that are held in memory; layers with more are not looked at."""
+_FILE_COST = 150
+"""Bytes that a file takes beside its path."""
 _STRETCH = 1 << 20
 
 
@@ -65,7 +71,8 @@ def read_layer(
     *,
     weighing: bool = False,
 ) -> LayerFiles | None:
-    """Return the files of the layer of `size` bytes; None if it is not in `content` or does not decompress.
+    """Return the files of the layer of `size` bytes; None if it is not in `content`, does not decompress or is over a
+    limit.
 
     `advance` receives how many bytes of the blob have been read. Raises TargetError if a scratch file fails.
     """
@@ -75,17 +82,21 @@ def read_layer(
     with closing(ScratchFile(execution.scratch, str(digest))) as file:
         try:
             with closing(content.open(digest, size)) as reader:
-                extract(reader, size, file.append, MAX_BLOB, advance)
+                extract(reader, size, file.append, limits.unpacked(size), advance)
         except (FormatError, SourceError):
             return None
         layer = memoryview(file.view())
+        held = 0
         for member in members(layer):
-            _take(member, layer, found, weighing)
+            held += _take(member, layer, found, weighing)
+            if held > _MAX_HELD:
+                return None
     return found
 
 
-def _take(member: TarMember, layer: memoryview, found: LayerFiles, weighing: bool) -> None:
-    path = member.path.decode(errors="backslashreplace").removeprefix("./").strip("/")
+def _take(member: TarMember, layer: memoryview, found: LayerFiles, weighing: bool) -> int:
+    """Add a member to `found`; return how many bytes it takes there."""
+    path = member.path[:_MAX_PATH].decode(errors="backslashreplace").removeprefix("./").strip("/")
     folder, slash, name = path.rpartition("/")
     data = layer[member.content : member.content + member.size]
     if weighing:
@@ -105,6 +116,8 @@ def _take(member: TarMember, layer: memoryview, found: LayerFiles, weighing: boo
         found.files[path] = LayerFile(member.size, hasher.intdigest())
         if is_package_record(path) and member.size <= _MAX_RECORD:
             found.records[path] = bytes(data)
+            return len(path) + _FILE_COST + len(data)
+    return len(path) + _FILE_COST
 
 
 @dataclass(slots=True)
@@ -116,15 +129,24 @@ class Stacked:
 
     def put(self, layer: LayerFiles) -> None:
         """Put a layer upon those that are there (image-spec `layer.md`, Whiteouts)."""
-        exact = set(layer.hidden)
-        below = tuple(f"{path}/" if path else "" for path in (*layer.hidden, *layer.emptied))
-        for known in (self.files, self.records) if below else ():
-            for path in [path for path in known if path in exact or path.startswith(below)]:
+        hidden = frozenset(layer.hidden)
+        folders = hidden.union(layer.emptied)
+        for known in (self.files, self.records) if folders else ():
+            for path in [path for path in known if path in hidden or not folders.isdisjoint(_folders_above(path))]:
                 del known[path]
         self.files.update(layer.files)
         for path in layer.files.keys() & self.records.keys() - layer.records.keys():
             del self.records[path]
         self.records.update(layer.records)
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    """Yield the folders that `path` is in, the outermost first."""
+    yield ""
+    end = path.find("/")
+    while end >= 0:
+        yield path[:end]
+        end = path.find("/", end + 1)
 
 
 def stacked(layers: Mapping[Digest, LayerFiles | None], order: Sequence[Digest]) -> Stacked | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from posixpath import normpath
 
-from airpatch.report.package import Package
+from airpatch.report.package import Package, PathRoom
 from airpatch.report.rpm_database import rpm_packages
 
 _DPKG = "var/lib/dpkg/"
@@ -27,6 +27,8 @@ _OTHER_RPM = tuple(
 """Databases of rpm that are not SQLite: Berkeley DB and ndb."""
 _PYTHON = re.compile(r"(?P<root>.*/)?[^/]+\.(?:dist-info/(?:METADATA|RECORD)|egg-info/PKG-INFO)")
 _NPM = re.compile(r"(?:.*/)?node_modules/(?:@[^/]+/)?[^/@][^/]*/package\.json")
+_MAX_FIELDS = 1 << 20
+"""Bytes that the fields of a package may take, of which two are looked at."""
 _MAX_TEXT = 200
 """Characters of a name or version that are kept."""
 
@@ -56,17 +58,20 @@ def is_package_record(path: str) -> bool:
 
 def packages_in(records: Mapping[str, bytes], paths: Collection[str] = ()) -> Installed:
     """Return the packages that `records` tell of, files of an image by path; `paths` are those of all of its files."""
-    found = [*_dpkg(records), *_python(records), *_npm(records)]
+    room = PathRoom()
     known = (f"{_DPKG}status", *_APK, *_RPM)
+    found = [*_dpkg(records, room), *_python(records, room), *_npm(records)]
     unread = [path for path in known if path in paths and path not in records]
     unread += [path for path in _OTHER_RPM if path in paths]
     for path in _APK:
-        found += _apk(_text(records.get(path, b"")))
+        found += _apk(_text(records.get(path, b"")), room)
     for path in _RPM:
         if path in records:
-            packages, is_whole = rpm_packages(records[path])
+            packages, is_whole = rpm_packages(records[path], room)
             found += packages
             unread += [] if is_whole else [path]
+    if room.exhausted:
+        unread = [*unread, *(path for path in known if path in records and path not in unread)]
     packages = sorted(
         (Package(each.manager, each.name[:_MAX_TEXT], each.version[:_MAX_TEXT], each.files) for each in found),
         key=lambda each: (each.manager, each.name, each.version),
@@ -100,23 +105,24 @@ def _stanzas(text: str) -> Iterator[dict[str, str]]:
         yield {key: value.strip() for key, value in pairs}
 
 
-def _dpkg(records: Mapping[str, bytes]) -> Iterator[Package]:
+def _dpkg(records: Mapping[str, bytes], room: PathRoom) -> Iterator[Package]:
     status = {path: content for path, content in records.items() if path.startswith(f"{_DPKG}status")}
+    lists = {path: content for path, content in records.items() if path.endswith(".list")}
     for path, content in status.items():
         for fields in _stanzas(_text(content)):
             if "Package" not in fields or not fields.get("Status", "installed").endswith("installed"):
                 continue
             name, architecture = fields["Package"], fields.get("Architecture", "")
-            lists = [f"{_DPKG}info/{name}.list", f"{_DPKG}info/{name}:{architecture}.list"]
-            listed = next((records[each] for each in lists if each in records), b"")
-            files = tuple(line.removeprefix("/") for line in _text(listed).splitlines())
+            names = [f"{_DPKG}info/{name}.list", f"{_DPKG}info/{name}:{architecture}.list"]
+            listed = next((lists.pop(each) for each in names if each in lists), b"")
+            files = room.take(line.removeprefix("/") for line in _text(listed).splitlines())
             yield Package("dpkg", name, fields.get("Version", ""), (path, *files) if "status.d/" in path else files)
 
 
-def _apk(text: str) -> Iterator[Package]:
+def _apk(text: str, room: PathRoom) -> Iterator[Package]:
     for paragraph in text.split("\n\n"):
         name = version = folder = ""
-        files = []
+        files: list[str] = []
         for line in paragraph.splitlines():
             key, _, value = line.partition(":")
             if key == "P":
@@ -126,21 +132,21 @@ def _apk(text: str) -> Iterator[Package]:
             elif key == "F":
                 folder = f"{value}/" if value else ""
             elif key == "R":
-                files.append(folder + value)
+                files += room.take(folder + each for each in (value,))
         if name:
             yield Package("apk", name, version, tuple(files))
 
 
-def _python(records: Mapping[str, bytes]) -> Iterator[Package]:
+def _python(records: Mapping[str, bytes], room: PathRoom) -> Iterator[Package]:
     for path, content in records.items():
         match = _PYTHON.fullmatch(path)
         if match is None or path.endswith("/RECORD"):
             continue
-        fields = HeaderParser().parsestr(_text(content))
+        fields = HeaderParser().parsestr(_text(content.partition(b"\n\n")[0][:_MAX_FIELDS]))
         name, version = str(fields.get("Name", "")), str(fields.get("Version", ""))
         root, folder = match["root"] or "", path.rpartition("/")[0]
         recorded = _text(records.get(f"{folder}/RECORD", b"")).splitlines()
-        files = (normpath(root + _first_cell(line)) for line in recorded)
+        files = room.take(normpath(root + _first_cell(line)) for line in recorded)
         if name:
             yield Package("pip", name, version, (f"{folder}/", *files))
 
@@ -154,7 +160,7 @@ def _first_cell(line: str) -> str:
 
 def _npm(records: Mapping[str, bytes]) -> Iterator[Package]:
     for path, content in records.items():
-        if not path.endswith("/package.json"):
+        if not path.endswith("/package.json") or len(content) > _MAX_FIELDS:
             continue
         try:
             fields = json.loads(content)

@@ -164,13 +164,10 @@ class _Layers:
 
 
 def _pairs(old: tuple[Sequence[Image], Read], new: tuple[Sequence[Image], Read]) -> tuple[list[_Pair], list[ImageName]]:
-    before = defaultdict(list)
-    for image in old[0]:
-        before[image.name.repository].append(image)
+    before = _Counterparts(old[0])
     pairs = []
     for image in new[0]:
-        known = before.get(image.name.repository, [])
-        counterpart = _counterpart(image, known)
+        counterpart = before.of(image)
         if counterpart is not None and counterpart.manifest == image.manifest:
             continue
         olds = {} if counterpart is None else _by_platform(counterpart, old[1])
@@ -183,15 +180,23 @@ def _pairs(old: tuple[Sequence[Image], Read], new: tuple[Sequence[Image], Read])
     return pairs, [image.name for image in old[0] if image.name.repository not in there]
 
 
-def _counterpart(image: Image, known: Sequence[Image]) -> Image | None:
-    """Return which of the images `known` of its repository `image` is compared with: the same, or of its tag, or the
-    last one.
-    """
-    for each in known:
-        if each.manifest == image.manifest:
-            return each
-    named = [each for each in known if each.name == image.name] or known
-    return named[-1] if named else None
+class _Counterparts:
+    """The images that targets have, by what others are compared by."""
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        self._same: dict[tuple[str, Digest], Image] = {}
+        self._named: dict[ImageName, Image] = {}
+        self._last: dict[str, Image] = {}
+        for image in images:
+            self._same.setdefault((image.name.repository, image.manifest), image)
+            self._named[image.name] = image
+            self._last[image.name.repository] = image
+
+    def of(self, image: Image) -> Image | None:
+        """Return which image of its repository `image` is compared with: the same, or of its tag, or the last one."""
+        repository = image.name.repository
+        same = self._same.get((repository, image.manifest))
+        return same or self._named.get(image.name) or self._last.get(repository)
 
 
 def _by_platform(image: Image, read: Read) -> dict[str, tuple[Digest, Manifest]]:
@@ -206,16 +211,16 @@ def _by_platform(image: Image, read: Read) -> dict[str, tuple[Digest, Manifest]]
 
     found: dict[str, tuple[Digest, Manifest]] = {}
     platforms: dict[Digest, str] = {}
+    numbers: Counter[str] = Counter()
     manifests = list(walk([image.manifest], parsed))
     for _, manifest in manifests:
         platforms |= {child.digest: child.platform for child in manifest.manifests}
     for digest, manifest in manifests:
         if len(manifest.blobs) > 1:
             platform = platforms.get(digest, "")
-            number = 1
             while platform in found:  # such as attestations, which are for no platform
-                number += 1
-                platform = f"{platforms.get(digest, '')} {number}"
+                numbers[platforms.get(digest, "")] += 1
+                platform = f"{platforms.get(digest, '')} {numbers[platforms.get(digest, '')] + 1}"
             found[platform] = digest, manifest
     return found
 

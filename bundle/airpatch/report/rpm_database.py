@@ -11,7 +11,7 @@ import struct
 from itertools import islice
 
 from airpatch.errors import FormatError
-from airpatch.report.package import Package
+from airpatch.report.package import Package, PathRoom
 from airpatch.report.sqlite_tables import Value, table_rows
 
 _COUNTS = struct.Struct(">II")
@@ -23,14 +23,17 @@ _MAX_ENTRIES = 1 << 16
 _MAX_TEXTS = 1 << 20
 
 
-def rpm_packages(database: bytes) -> tuple[list[Package], bool]:
-    """Return the packages in the file `database`, and whether those are all: of a damaged one, what can be read."""
+def rpm_packages(database: bytes, room: PathRoom) -> tuple[list[Package], bool]:
+    """Return the packages in the file `database`, and whether those are all: of a damaged one, what can be read.
+
+    Paths of their files take of `room`.
+    """
     found: list[Package] = []
     is_whole = True
     try:
         for row in table_rows(database, "Packages"):
             try:
-                found.append(_package(row[1]))
+                found.append(_package(row[1], room))
             except (ValueError, struct.error, IndexError, TypeError):
                 is_whole = False
     except FormatError:
@@ -38,7 +41,7 @@ def rpm_packages(database: bytes) -> tuple[list[Package], bool]:
     return found, is_whole
 
 
-def _package(header: Value) -> Package:
+def _package(header: Value, room: PathRoom) -> Package:
     if not isinstance(header, bytes):
         raise TypeError("a header that is no bytes")
     count, size = _COUNTS.unpack_from(header)
@@ -69,5 +72,5 @@ def _package(header: Value) -> Package:
     epoch = numbers(_EPOCH)
     folders = texts(_FOLDERS)
     places = zip(numbers(_FOLDER_NUMBERS), texts(_FILE_NAMES), strict=True)
-    files = tuple((folders[number] + name).lstrip("/") for number, name in places)
+    files = room.take((folders[number] + name).lstrip("/") for number, name in places)
     return Package("rpm", texts(_NAME)[0], f"{epoch[0]}:{version}" if epoch else version, files)

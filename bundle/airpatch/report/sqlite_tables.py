@@ -17,6 +17,8 @@ _HEADER = 100
 _INTERIOR, _LEAF = 5, 13
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 """Bytes of an integer by its serial type."""
+_MAX_COLUMNS = 32767
+"""Columns of a table (https://sqlite.org/limits.html)."""
 _SCHEMA = 1
 """The page of the table of tables."""
 
@@ -70,6 +72,8 @@ class _Database:
                 elif kind == _INTERIOR:
                     places = struct.unpack_from(f">{cells}H", page, start + 12)
                     children = [*places, start + 8]
+                    if len(pending) > len(self._content) // self._size:
+                        raise FormatError("a database whose pages have more below them than there are")
                     pending += [struct.unpack_from(">I", page, at)[0] for at in reversed(children)]
                 else:
                     raise FormatError(f"a database whose page {number} is not one of a table")
@@ -122,6 +126,8 @@ def _values(payload: bytes) -> list[Value]:
     while at < end:
         kind, at = _varint(payload, at)
         kinds.append(kind)
+        if len(kinds) > _MAX_COLUMNS:
+            raise FormatError(f"a database with a row of more than {_MAX_COLUMNS} columns")
     found: list[Value] = []
     for kind in kinds:
         if kind in _INTEGERS or kind >= 12:

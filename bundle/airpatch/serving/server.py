@@ -38,7 +38,8 @@ def bound_socket(listen: str) -> socket.socket:
             (host.strip("[]"), int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512
         )
     except OSError as error:
-        raise TargetError(f"{listen}: cannot listen there: {error.strerror or error}") from None
+        reason = (error.strerror or str(error)).partition(" (while attempting")[0]
+        raise TargetError(f"{listen}: cannot listen there: {reason}; choose another address with --listen") from None
 
 
 def run_server(

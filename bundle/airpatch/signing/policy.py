@@ -69,7 +69,7 @@ class Policy:
             raise TrustError(f"is not signed; {wanted} required")
         given = len(signatures)
         if given == 1:
-            counting = "its only signature " + ("is all that counts" if count else "does not count")
+            counting = "there is only one" if count else "its only signature does not count"
         else:
             counting = f"{count or 'none'} of its {given} signatures count{'' if count > 1 else 's'}"
         raise TrustError(f"{wanted} required, but {counting}", reasons)

@@ -9,7 +9,6 @@ import base64
 import getpass
 import os
 import socket
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -89,13 +88,20 @@ def _key_in_file(content: bytes, name: Path) -> tuple[bytes, Callable[[bytes], b
 def _passphrase(name: Path) -> bytes:
     """Ask for the passphrase of a key at the terminal, or read it from standard input where there is none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", getpass.GetPassWarning)
-            return getpass.getpass(f"Passphrase of {name}: ").encode()
-    except EOFError:
+        # Without a terminal `getpass` would prompt on stderr, and warn that the passphrase can be seen.
+        return (getpass.getpass(f"Passphrase of {name}: ") if _has_terminal() else input()).encode()
+    except (EOFError, RuntimeError):  # the latter if standard input is closed
         raise UsageError(
             f"{name}: has a passphrase, and there is nobody to ask for it: give its public key to sign with the agent"
         ) from None
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _public_key(content: bytes, name: Path) -> bytes:

@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 
 _ADDRESS = re.compile(r"(?:(?:https?|oci)://)?((?:localhost|[\w-]+(?:\.[\w-]+)+)(?::[0-9]+)?/.+)", re.ASCII)
+_IMAGE = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*:\w[\w.-]*", re.ASCII)
+"""A name with a tag, and without a host."""
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)")
 _ON_A_HOST = re.compile(r"(?:[\w.-]+@)?([\w-][\w.-]*):(/.*)", re.ASCII)
 _FILES = (".zst", ".tar", ".gz", ".tgz")
@@ -49,7 +51,7 @@ def explain_spec(spec: str) -> str | None:
     address = _ADDRESS.fullmatch(spec)
     if address is not None and not spec.endswith(_FILES):
         return f"no such file or folder; an image in a registry is docker://{address[1]}"
-    return _elsewhere(spec)
+    return _elsewhere(spec) or _image(spec)
 
 
 def explain_bundle(spec: str) -> str | None:
@@ -62,7 +64,7 @@ def explain_bundle(spec: str) -> str | None:
     if colon and (prefix == "docker" or (prefix in _SOURCES and not rest.startswith("//"))):
         return f"is a source of images, and no bundle: pack it first with 'airpatch create {spec} -o BUNDLE'"
     advice = explain_spec(spec)
-    if advice is None:
+    if advice is None or advice == _image(spec):  # a file may be called so
         return None
     return f"{advice} to 'airpatch create', which makes a bundle" if "name images" in advice else advice
 
@@ -98,6 +100,13 @@ def is_there(spec: str) -> bool:
         return os.path.lexists(spec)
     except ValueError:  # a null byte
         return False
+
+
+def _image(spec: str) -> str | None:
+    """Return what to say of a name with a tag."""
+    if not _IMAGE.fullmatch(spec) or spec.partition(":")[0] in _SOURCES or spec.endswith(_FILES):
+        return None
+    return f"no such file or folder; an image in a registry is docker://{spec}"
 
 
 def _elsewhere(spec: str) -> str | None:

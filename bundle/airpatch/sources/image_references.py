@@ -22,6 +22,8 @@ from airpatch.sources.source import FoundImage
 
 _HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
 _HUB, _OFFICIAL = "docker.io", "library"
+_SHOWN = 3
+"""Other tags that a message names."""
 _HUB_HOSTS = (_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
 
 
@@ -123,11 +125,12 @@ class _Index:
 
     def __init__(self, entries: Iterable[FoundImage]) -> None:
         self.entries: dict[ImageName, list[FoundImage]] = {}
-        self._names: dict[str, dict[ImageName, None]] = {}
+        self._names: dict[tuple[str, str | None], dict[ImageName, None]] = {}
         for entry in entries:
             self.entries.setdefault(entry.name, []).append(entry)
             for repository in {entry.name.repository, canonical(entry.name.repository)}:
-                self._names.setdefault(repository, {})[entry.name] = None
+                for tag in (None, entry.name.tag):
+                    self._names.setdefault((repository, tag), {})[entry.name] = None
 
     def find(self, reference: Reference) -> list[ImageName]:
         """Return the names that `reference` means. Raises SourceError if it matches none, or is ambiguous."""
@@ -138,7 +141,7 @@ class _Index:
                 raise SourceError(f"{reference}: ambiguous: may be {' or '.join(matches)}")
             found = next(iter(matches.values()), [])
         if not found:
-            raise SourceError(f"{reference}: missing")
+            raise SourceError(f"{reference}: missing{self._others(reference)}")
         if reference.digest is None:
             return found
         right = [name for name in found if self._has_digest(name, reference.digest)]
@@ -148,8 +151,16 @@ class _Index:
         return right
 
     def _matches(self, repository: str, reference: Reference) -> list[ImageName]:
-        names = self._names.get(repository, {})
-        return [name for name in names if reference.tag in (None, name.tag)]
+        return list(self._names.get((repository, reference.tag), ()))
+
+    def _others(self, reference: Reference) -> str:
+        """Return what to say of the other tags of the same repository."""
+        repositories = (reference.repository, *_shortened(reference.full))
+        names = list(dict.fromkeys(name.reference for r in repositories for name in self._names.get(r, {})))
+        if not names:
+            return ""
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        return f"; there is {', '.join(names[:_SHOWN])}{more}"
 
     def _has_digest(self, name: ImageName, digest: Digest) -> bool:
         return all((entry.digest or entry.load().manifest) == digest for entry in self.entries[name])
@@ -178,4 +189,4 @@ def pick(names: Sequence[str], entries: Iterable[FoundImage]) -> list[FoundImage
             return select(references, entries)
     except SourceError as error:
         findings += error.findings
-    raise UsageError("no such image here", findings)
+    raise UsageError("no such image here; 'airpatch inspect' lists those of a bundle or a root", findings)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airpatch import limits
 from airpatch.blobs.content import Content, check_digest
-from airpatch.errors import AirpatchError
+from airpatch.errors import AirpatchError, SourceError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import ImageSignature
@@ -48,10 +49,12 @@ class Manifests:
 
 
 def read_manifests(top: Digest, read: ReadManifest) -> Manifests:
-    """Collect the manifests at and below `top`."""
+    """Collect the manifests at and below `top`. Raises SourceError if they are more than a release may have."""
     found = Manifests(top)
+    size = 0
 
     def verified(digest: Digest) -> Manifest | None:
+        nonlocal size
         try:
             content = read(digest)
             if content is None:
@@ -62,6 +65,9 @@ def read_manifests(top: Digest, read: ReadManifest) -> Manifests:
         except AirpatchError as error:
             found.findings.append(f"manifest {digest}: {error.message}")
             return None
+        size += len(content)
+        if size > limits.MANIFESTS.value:
+            raise SourceError(f"the manifests below {top} have more than {limits.MANIFESTS} bytes in all")
         found.content[digest] = content
         return manifest
 

@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from airpatch import limits
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
 from airpatch.execution import Execution, NewFile
 from airpatch.model.digest import Digest
@@ -191,6 +192,7 @@ class RegistryImages(Source):
         others: list[_Found] = []
         pending = list(manifests.parsed)
         seen = set(pending)
+        size = 0
         while pending:
             subject = pending.pop()
             for tag, content in self._attached(found.repository, subject):
@@ -201,19 +203,28 @@ class RegistryImages(Source):
                 below = [digest for digest in other.manifests.parsed if digest not in seen] if other.manifests else []
                 seen.update(below)
                 pending += below
+                size += sum(map(len, other.manifests.content.values())) if other.manifests else 0
                 if len(seen) > _MOST_REFERRERS:
                     raise SourceError(f"{found.where}: more than {_MOST_REFERRERS} manifests refer to it")
+                if size > limits.MANIFESTS.value:
+                    raise SourceError(f"{found.where}: what refers to it has more than {limits.MANIFESTS} bytes")
         return others
 
     def _attached(self, repository: Repository, subject: Digest) -> list[tuple[str, bytes]]:
         tag = f"sha256-{subject.hex}"
         found = []
         digests = repository.referrers(subject)
+        if digests and len(digests) > _MOST_REFERRERS:
+            raise SourceError(f"{repository.where}@{subject}: more than {_MOST_REFERRERS} manifests refer to it")
         kept = repository.find_manifest(tag)
         if kept is not None and (not digests or _names_all(kept, digests)):
             found.append((tag, kept))
         elif digests:
-            contents = {digest: _require_manifest(repository, digest, subject) for digest in digests}
+            contents: dict[Digest, bytes] = {}
+            for digest in digests:
+                contents[digest] = _require_manifest(repository, digest, subject)
+                if sum(map(len, contents.values())) > limits.MANIFESTS.value:
+                    raise SourceError(f"{repository.where}: referrers of {subject} have more than {limits.MANIFESTS}")
             descriptors = [
                 Descriptor(parse_manifest(content).media_type, digest, len(content))
                 for digest, content in contents.items()

@@ -20,6 +20,7 @@ from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetErr
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
+from airpatch.format.inventories import REQUEST_FOR
 from airpatch.layers.steps import steps_for
 from airpatch.linux import close_read
 from airpatch.model.digest import Digest
@@ -201,12 +202,26 @@ def require_base(
             f"there is no registry at {root} yet, but the patch needs one that has {bases}; name the right root, or "
             "bring a full bundle"
         )
-    have = "Write a request with --request FILE, have" if request is None else "Have"
+    lacking = f"{root} lacks {count(len(missing), 'blob')} of {size} that"
+    findings = list(dict.fromkeys(line for plan in plans for line in plan.missing_by_image))
+    if bases.startswith(REQUEST_FOR):
+        advice = "apply it together with the patch that it completes"
+        raise BaseMismatch(f"{lacking} this top-up does not bring: {advice}", findings)
     raise BaseMismatch(
-        f"{root} lacks {count(len(missing), 'blob')} of {size} that the patch needs; it was made for {bases}. {have} "
-        f"the sender make a top-up with diff --base {request or 'FILE'}, and apply the patch and the top-up together; "
-        "or bring a full bundle",
-        list(dict.fromkeys(line for plan in plans for line in plan.missing_by_image)),
+        f"{lacking} the patch needs; it was made for {bases}. {top_up_advice(request, 'apply')}; or bring a full "
+        "bundle",
+        findings,
+    )
+
+
+def top_up_advice(request: str | os.PathLike[str] | None, verb: str) -> str:
+    """Return what to do where blobs are missing: `request` is the file that lists them, if there is one, and `verb`
+    what is then done with the patch and the top-up.
+    """
+    have = "Write a request with --request FILE, have" if request is None else "Have"
+    return (
+        f"{have} the sender make a top-up with diff --base {request or 'FILE'}, and {verb} the patch and the top-up "
+        "together"
     )
 
 
@@ -242,15 +257,13 @@ class Timeline:
         left = None
         if now != id_:
             if newest.sequence > release.sequence:
-                left, number = newest, f"number {release.sequence}" if release.sequence else "no number"
-                why = f"has {number}, and {left.name}, number {left.sequence}, came before it"
+                left, number = newest, f"number {release.sequence}" if release.sequence else "which has no number"
+                why = f"{release.name}, {number}, would come after {left.name}, number {left.sequence}"
             elif not newest.sequence and id_ in self._releases and now in self._releases:
                 left = self._releases[now]
-                why = f"was installed before, and has no number that says that it is newer than {left.name}"
+                why = f"{release.name} was installed before {left.name}, and no number says that it is newer"
         if left is not None and not allow_downgrade:
-            raise TrustError(
-                f"release {release.name} {why}; use 'airpatch apply --allow-downgrade' if it is to take its place"
-            )
+            raise TrustError(f"release {why}; to go back to it all the same, use 'airpatch apply --allow-downgrade'")
         self._releases[id_] = release
         self._current[release.product] = id_
         return left.name if left is not None else None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import BundleStream
+from airpatch.blobs.room import Rooms
 from airpatch.errors import BaseMismatch
 from airpatch.execution import Execution
 from airpatch.format import layout, registry
@@ -73,9 +74,9 @@ OnMissing = Callable[[Index, Sequence[Blob]], None]
 """Called before missing blobs become an error: with the first bundle that needs some, and with the blobs of its release
 that a top-up must contain."""
 
-OnKnown = Callable[[Release, Mapping[Digest, Manifest]], None]
-"""Called with the last release and its manifests as soon as all are known, before anything is published; it may refuse
-the release. From a file that is before the first byte is written."""
+OnKnown = Callable[[Release, Mapping[Digest, Manifest], Rooms], None]
+"""Called with the last release and its manifests as soon as all are known, and with what the root will then take;
+before anything is published, and it may refuse the release. From a file that is before the first byte is written."""
 
 
 def install(
@@ -86,7 +87,7 @@ def install(
     deep: bool = False,
     allow_downgrade: bool = False,
     on_missing: OnMissing = lambda _index, _missing: None,
-    on_known: OnKnown = lambda _release, _manifests: None,
+    on_known: OnKnown = lambda _release, _manifests, _rooms: None,
     trusted: TrustedSigners | None = None,
     request: str | os.PathLike[str] | None = None,
 ) -> list[Applied]:
@@ -117,14 +118,15 @@ def install(
             plans = checks.examine(root, readers, indexes, pool)
             is_new = not root.is_folder(registry.STORAGE)
             check.require_base(plans, path, is_new=is_new, request=request)
-            space.require_possible(root, path, plans, execution.threads)
+            need = space.require_possible(root, path, plans, execution.threads)
             if plans[-1].ahead.are_all:
-                on_known(indexes[-1].release, plans[-1].ahead.found)
+                on_known(indexes[-1].release, plans[-1].ahead.found, _taken_by(root, need))
             with Staging(state, check.present(plans)) as staging:
                 for stream in streams:
                     _stage(stream, staging, execution)
                 manifests = [_verify(stream, staging) for stream in streams]
-                on_known(indexes[-1].release, manifests[-1])
+                need = space.need_after_staging(root, plans, manifests, staging.paths)
+                on_known(indexes[-1].release, manifests[-1], _taken_by(root, need))
                 try:
                     for plan in plans:
                         _rebuild(plan, staging, execution)
@@ -177,6 +179,12 @@ def preview(
         if not any(plan.missing for plan in plans):
             space.require_possible(root, path, plans, execution.threads)
         return [_report(plan, (), is_new=is_new, left=name) for plan, name in zip(plans, left, strict=True)]
+
+
+def _taken_by(root: Root, need: space.Need) -> Rooms:
+    rooms = Rooms()
+    rooms.take(root.path, "the root", need.lasting, need.files)
+    return rooms
 
 
 def _require_signed(

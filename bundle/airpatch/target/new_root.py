@@ -63,8 +63,10 @@ def require_root(path: Path) -> None:
     """Raise UsageError unless `path` is a registry's root."""
     check_place(path)
     require_reachable(path)
-    if not is_folder(path):
+    if not path.exists():
         raise UsageError(f"{path}: is not a registry's root: no such folder")
+    if not is_folder(path):
+        raise UsageError(f"{path}: is a file, where a registry's root is expected")
     if not is_folder(path / STORAGE):
         raise UsageError(f"{path}: is not a registry's root (which holds {STORAGE})")
 
@@ -72,7 +74,6 @@ def require_root(path: Path) -> None:
 def require_place(path: Path) -> None:
     """Raise TargetError unless the folder `path` can be made or, where it is there, be written to. Changes nothing."""
     require_reachable(path)
-    path = path.absolute()
     above = next(each for each in (path, *path.parents) if os.path.lexists(each))
     longest = max((len(os.fsencode(name)) for name in path.relative_to(above).parts), default=0)
     code = 0

@@ -10,16 +10,15 @@ counted before anything is published, and of a file before anything is written.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from airpatch.blobs.room import Room, room_at
+from airpatch.blobs.room import Room, existing_folder, room_at
 from airpatch.errors import TargetError
 from airpatch.format import registry
 from airpatch.format.layout import RELEASES
 from airpatch.format.receipts import Receipt, emit_receipt
 from airpatch.layers.steps import scratch_space
-from airpatch.linux import is_folder
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.release import Release
@@ -50,12 +49,18 @@ class Need:
         self._entries: Counter[str] = Counter()
         self._new: set[str] = set()
         self._bytes = 0
+        self._passing = 0
         self._files = 0
 
     @property
     def size(self) -> int:
         folders = sum(self._whole(_SLACK * size) for size in self._entries.values())
         return self._bytes + folders
+
+    @property
+    def lasting(self) -> int:
+        """Those of `size` that are still taken when the apply has ended."""
+        return self.size - self._passing
 
     @property
     def files(self) -> int:
@@ -66,10 +71,11 @@ class Need:
         """The existing folders in which names will be made."""
         return sorted(folder for folder in self._entries if self._there[folder])
 
-    def stage(self, size: int) -> None:
-        """Count a new file of `size` bytes in staging."""
+    def stage(self, size: int, *, lasts: bool = True) -> None:
+        """Count a new file of `size` bytes in staging, which comes to its place from there or goes again."""
         self._files += 1
         self._bytes += self._whole(size)
+        self._passing += 0 if lasts else self._whole(size)
         self._enter(STAGING, str(self._files))
 
     def name(self, path: str) -> None:
@@ -85,6 +91,7 @@ class Need:
     def scratch(self, size: int) -> None:
         """Count unnamed files of `size` bytes in all."""
         self._bytes += size
+        self._passing += size
 
     def _enter(self, folder: str, name: str) -> None:
         self._require_folder(folder)
@@ -113,9 +120,9 @@ def _split(path: str) -> tuple[str, str]:
     return folder, name
 
 
-def require_possible(root: Root | None, path: Path, plans: Sequence[InstallPlan], jobs: int) -> None:
+def require_possible(root: Root | None, path: Path, plans: Sequence[InstallPlan], jobs: int) -> Need:
     """Raise TargetError unless all that applying `plans` makes, `jobs` steps at a time, can be made on the root at
-    `path`: it fits, and names can be given in each folder.
+    `path`: it fits, and names can be given in each folder. Return what it takes.
     """
     room = room_of(root, path)
     need = Need(root, room.block, room.name_max)
@@ -127,6 +134,20 @@ def require_possible(root: Root | None, path: Path, plans: Sequence[InstallPlan]
         else:
             _add_least_links(need, plan)
     _require(need, root, path, room)
+    return need
+
+
+def need_after_staging(
+    root: Root, plans: Sequence[InstallPlan], manifests: Sequence[Manifests], staged: Container[Digest]
+) -> Need:
+    """Return what applying `plans`, the manifests of whose releases are `manifests`, takes beside what is `staged`."""
+    room = root.room()
+    need = Need(root, room.block, room.name_max)
+    for size in {step.digest: step.size for plan in plans for step in plan.steps if step.digest not in staged}.values():
+        need.stage(size)
+    for plan, parsed in zip(plans, manifests, strict=True):
+        add_links(need, root, plan.index.release, parsed)
+    return need
 
 
 def _require(need: Need, root: Root | None, path: Path, room: Room) -> None:
@@ -152,21 +173,23 @@ def room_of(root: Root | None, path: Path) -> Room:
     """Return the room of `root`, or where the root at `path` would be made."""
     if root is not None:
         return root.room()
-    absolute = path.absolute()
-    return room_at(next(each for each in (absolute, *absolute.parents) if is_folder(each)))
+    return room_at(existing_folder(path))
 
 
 def _add_staging(need: Need, plans: Sequence[InstallPlan], jobs: int) -> None:
     """Everything is in staging at once: what bundles bring, and what steps make, blobs of releases between included."""
     there = present(plans)
     staged: dict[Digest, int] = {}
+    passing: dict[Digest, int] = {}
     for plan in plans:
         staged |= {blob.digest: blob.size for blob in plan.to_write}
         staged |= {step.digest: step.size for step in plan.steps}
-        staged |= {step.patch: step.patch_size for step in plan.index.steps if step.digest not in there}
+        passing |= {step.patch: step.patch_size for step in plan.index.steps if step.digest not in there}
         staged |= {s.digest: s.size for s in image_signatures.signatures_of(plan.index.release)}
     for size in staged.values():
         need.stage(size)
+    for size in passing.values():
+        need.stage(size, lasts=False)
     need.scratch(max((scratch_space(plan.index, plan.steps, jobs) for plan in plans), default=0))
 
 

@@ -53,7 +53,7 @@ def executables_of(folder: Path) -> list[Executable]:
         lines = [line.split(maxsplit=1) for line in (folder / _SUMS).read_text().splitlines() if line]
         sums = {name: sha256 for sha256, name in lines}
     except (OSError, ValueError):
-        raise UsageError(f"{folder}: is not the folder of a release (which holds {_SUMS})") from None
+        raise UsageError(f"{folder}: is not the folder of a release of airpatch (which holds {_SUMS})") from None
     names = sorted(name for name in sums if _NAME.fullmatch(name) and is_file(folder / name))
     if not names:
         raise UsageError(f"{folder}: holds no airpatch-linux-x86_64, or {_SUMS} does not list it")

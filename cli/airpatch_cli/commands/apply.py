@@ -41,7 +41,7 @@ def run(args: Namespace, console: Console) -> Result:
         release = done.applied[-1].index.release
         lines.append(f"{done.restored.output}: {count(len(release.images), 'image')} of {release.title} restored")
     if done.files is not None:
-        lines.append(f"{args.files_to}: {count(done.files, 'file')} laid out, folders and links counted")
+        lines.append(f"{args.files_to}: files, folders and links laid out: {done.files:,}")
     if not args.dry_run:
         lines.append(f"took {console.seconds:.1f} s")
     return Result(data, lines, 0 if done.is_possible else airpatch.BaseMismatch.exit_code, notes=done.warnings)
@@ -68,7 +68,8 @@ def _lines(applied: Applied, *, dry: bool) -> list[str]:
     release = applied.index.release
     blobs = f"{count(len(applied.written), 'blob')} of {megabytes(applied.bytes)}"
     if dry:
-        lines = [f"release {release.title}: {blobs} would be written"]
+        would = f"{blobs} would be written" if applied.written else "no blob would have to be written"
+        lines = [f"release {release.title}: {would}"]
         lines += [f"  missing: {line}" for line in applied.missing_by_image]
     elif applied.written or applied.tags:
         lines = [f"release {release.title}: {blobs} written, {count(len(applied.tags), 'tag')} set"]

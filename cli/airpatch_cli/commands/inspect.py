@@ -114,7 +114,7 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
         patches = _blobs_line(step.patch_size for step in index.steps)
         facts.append(["patches", f"{patches}, which make {megabytes(made)}"])
         uncompressed = megabytes(sum(step.uncompressed_size for step in index.steps))
-        facts.append(["to rebuild", f"{uncompressed} of uncompressed layers, when the patch is applied"])
+        facts.append(["to rebuild", f"{uncompressed} of uncompressed layers, when it is applied"])
     if index.features:
         facts.append(["features", ", ".join(feature.name for feature in index.features)])
     facts += [["removed", repository] for repository in index.removed]

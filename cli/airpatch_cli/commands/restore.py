@@ -37,7 +37,7 @@ def run(args: Namespace, console: Console) -> Result:
         what = "removed" if args.exact else f"left there; a later create would pack {them}, and --exact removes {them}"
         lines.append(f"  {count(len(done.others), 'other image')} {what}: {shown}")
     if done.files is not None:
-        lines.append(f"{args.files_to}: {count(done.files, 'file')} laid out, folders and links counted")
+        lines.append(f"{args.files_to}: files, folders and links laid out: {done.files:,}")
     return Result(
         {
             "output": str(done.output),

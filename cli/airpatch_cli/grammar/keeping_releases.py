@@ -77,9 +77,9 @@ def store_prune(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--keep",
         type=positive,
-        default=2,
+        required=True,
         metavar="N",
-        help="number of releases of a product to keep, those with the highest numbers (default: 2)",
+        help="number of releases of a product to keep, those with the highest numbers",
     )
     parser.add_argument("--dry-run", action="store_true", help="report what would be removed; remove nothing")
 

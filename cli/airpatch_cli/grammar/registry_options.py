@@ -7,8 +7,8 @@ import argparse
 from airpatch_cli.grammar.values import path, positive, word
 from airpatch_cli.parser import Condition, only_with
 
-_PLACES = ("sources", "bases", "source", "base", "images_from")
-"""Names of the arguments that may be an address in a registry."""
+_PLACES = ("sources", "bases", "source", "base")
+"""Names of the arguments that may be an address in a registry; `images_from` always is."""
 
 
 def pull_options(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +61,8 @@ def access_options(group: argparse._ActionsContainer) -> tuple[argparse.Action, 
 
 
 def _reads_registry(args: argparse.Namespace) -> bool:
+    if getattr(args, "images_from", None) is not None:
+        return True
     values = (getattr(args, name, None) or () for name in _PLACES)
     names = (each for value in values for each in ([value] if isinstance(value, str) else value))
     return any(name.startswith("docker://") for name in names)

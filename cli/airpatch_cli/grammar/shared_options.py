@@ -32,8 +32,8 @@ def source_options(parser: argparse.ArgumentParser) -> None:
         "--sequence",
         type=natural,
         metavar="N",
-        help="number that grows from release to release (default: 0; for a patch, one above the highest of its bases; "
-        "in a store, one above the highest of its product)",
+        help="number that grows from release to release (default: 0; for a patch, one above the highest of its bases "
+        "where all have one; in a store, one above the highest of its product)",
     )
     parser.add_argument(
         "--images-list", type=path, metavar="FILE", help="take only these images: one reference per line"

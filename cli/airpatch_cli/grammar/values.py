@@ -121,11 +121,13 @@ def shard_number(text: str) -> tuple[int, int]:
 
 def raised_limit(text: str) -> tuple[str, int]:
     """Return the name of a limit, and its value."""
-    name, _, value = text.partition("=")
+    name, equals, value = text.partition("=")
+    if not name or not equals or not value:
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, such as index=64MiB, not {text!r:.40}")
     for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("", 1)):
         if value.endswith(unit):
             return name, natural(value.removesuffix(unit)) * factor
-    raise argparse.ArgumentTypeError(f"must be NAME=VALUE, such as index=64MiB, not {text!r:.40}")
+    raise AssertionError  # the last unit is empty
 
 
 def positive(text: str) -> int:

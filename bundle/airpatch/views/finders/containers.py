@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from airpatch.delta.tar_members import members
+from airpatch.delta.tar_members import TarMember, members
 from airpatch.views.finders import (
+    ar_members,
     brotli_hints,
     class_hints,
     elf_hints,
@@ -16,6 +17,7 @@ from airpatch.views.finders import (
     png_hints,
     pyc_hints,
     woff_hints,
+    xz_hints,
     zip_hints,
 )
 from airpatch.views.finders.hint import Hint
@@ -33,6 +35,7 @@ _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
     pdf_hints.MAGIC: pdf_hints.find,
     png_hints.MAGIC: png_hints.find,
     woff_hints.MAGIC: woff_hints.find,
+    xz_hints.MAGIC: xz_hints.find,
     **dict.fromkeys(pyc_hints.MAGICS, pyc_hints.find),
 }
 """By the bytes that they begin with."""
@@ -40,7 +43,7 @@ _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
 
 def may_hold_streams(start: bytes, name: bytes) -> bool:
     """Return whether bytes that begin like this, or are called like this, are a known container."""
-    is_known = start.startswith((*_KINDS, b"PK\x03\x04", b"PK\x05\x06")) or start[257:262] == b"ustar"
+    is_known = start.startswith((*_KINDS, ar_members.MAGIC, b"PK\x03\x04", b"PK\x05\x06")) or start[257:262] == b"ustar"
     return is_known or brotli_hints.is_name(name)
 
 
@@ -58,7 +61,9 @@ def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
         if start.startswith(magic):
             return finder(data, name)
     if start[257:262] == b"ustar":
-        return _tar(data, name, depth)
+        return _members(data, members(data), name, depth)
+    if start.startswith(ar_members.MAGIC):
+        return _members(data, ar_members.members(data), name, depth)
     if start.startswith(class_hints.MAGIC):
         return class_hints.find(data, name)
     if start.startswith(b"PK") or bytes(data[-22:-18]) == _END_OF_ZIP:
@@ -68,10 +73,10 @@ def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
     return brotli_hints.find(data, name)
 
 
-def _tar(data: memoryview, name: bytes, depth: int) -> tuple[Hint, ...]:
+def _members(data: memoryview, held: Iterable[TarMember], name: bytes, depth: int) -> tuple[Hint, ...]:
     hints: list[Hint] = []
     if depth < _MAX_NESTED:
-        for member in members(data):
+        for member in held:
             at = member.content
             for hint in find(data[at : at + member.size], name + b"!" + member.path, depth + 1):
                 hints.append(Hint(at + hint.start, hint.framing, at + hint.body, hint.size, hint.name, hint.inside))
