@@ -329,7 +329,7 @@ def test_a_host_that_prints_without_end_is_cut_off(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(ssh, "_MOST_OUTPUT", 1 << 20)
     with pytest.raises(TargetError, match="prints more than 1048576 bytes"):
         babbling(tmp_path, "yes").airpatch("inspect")
-    with pytest.raises(TargetError) as caught:
+    with pytest.raises(SourceError) as caught:
         babbling(tmp_path, "echo 'airpatch: what' >&2; yes ' where' | head -30000 >&2; exit 7").airpatch("inspect")
     assert len(caught.value.findings) < 30_000
 
