@@ -23,7 +23,7 @@ from airpatch.errors import FormatError, IntegrityError, TargetError
 from airpatch.files.packing import ARTIFACT_TYPE, LAYER_TYPE, LISTING
 from airpatch.files.tar_entries import MAX_ENTRIES, FileEntry
 from airpatch.files.tar_reading import read_members
-from airpatch.linux import read_start, remove_all, replace_folder, syncfs
+from airpatch.linux import make_folders, read_start, remove_all, replace_folder, syncfs
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, Manifest
 from airpatch.model.release import Image
@@ -64,7 +64,7 @@ def lay_out(layers: Sequence[Descriptor], content: Content, folder: Path, part: 
     """
     folder = folder.absolute()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(folder.parent)
         parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             return _lay_out(layers, content, folder, parent, part)
