@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airpatch import linux
-from airpatch.linux import exchange, open_beneath, replace_folder, set_aside
+from airpatch.linux import exchange, make_folders, open_beneath, replace_folder, set_aside
 
 Folders = tuple[int, int]
 
@@ -174,3 +174,14 @@ def test_much_freed_memory_is_given_back_where_the_c_library_can_do_that(monkeyp
         linux.trim_heap(after=100)
         linux.trim_heap(after=100 << 20)
     assert asked == [0]
+
+
+def test_folders_are_made_however_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    deep = Path("d/" * 1200)
+    make_folders(deep)
+    make_folders(deep)
+    assert deep.is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        make_folders(tmp_path / "file")

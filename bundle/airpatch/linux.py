@@ -262,6 +262,12 @@ def missing_folders(path: Path) -> list[Path]:
     return missing
 
 
+def make_folders(path: Path) -> None:
+    """Make `path`, and those above it that are missing, however deep; pathlib recurses. Raises OSError."""
+    for folder in (*missing_folders(path)[:-1], path):
+        folder.mkdir(exist_ok=True)
+
+
 def remove_empty(folders: Sequence[Path]) -> None:
     """Remove `folders`, as `missing_folders` orders them, as far as they are empty."""
     with suppress(OSError):

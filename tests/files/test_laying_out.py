@@ -182,15 +182,17 @@ def test_a_list_that_airpatch_did_not_write(content: bytes | None, tmp_path: Pat
 @pytest.mark.parametrize("is_old", [True, False])
 def test_folders_of_others_may_be_deep(is_old: bool, tmp_path: Path) -> None:
     """Where they are within folders that only the old release has, too."""
-    out, deep = tmp_path / "out", "/".join("d" * 1200)
-    folders = [("/".join("d" * depth), FOLDER, "") for depth in range(1, 1201)] if is_old else []
+    out, deep = tmp_path / "out", "/".join("d" * 1100)
+    chain = ["/".join("d" * depth) for depth in range(1, 1101)]
+    folders = [(path, FOLDER, "") for path in chain] if is_old else []
     for members in (folders, []):
         content = tar(*members, ("a", FILE, ""))
         layer = Descriptor(LAYER_TYPE, Digest.of(content), len(content))
         with Execution().part("", len(content)) as part:
             lay_out([layer], BytesContent({layer.digest: content}), out, part)
         if not (out / deep / "mine").exists():
-            (out / deep).mkdir(parents=True, exist_ok=True)
+            for path in chain if not is_old else ():
+                (out / path).mkdir()
             (out / deep / "mine").write_text("mine\n")
     assert (out / deep / "mine").read_text() == "mine\n"
     assert (out / "a").read_bytes() == b"x"

@@ -70,3 +70,12 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked(tmp_path: Path, 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with pytest.raises(UsageError, match="the key has a passphrase"):
         present(context, client.certificate, client.key)
+
+
+def test_a_user_without_a_name_and_a_home_has_no_certificates_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert tls_context(RegistryPlace("r.example", ""), RegistryAccess()).verify_mode is ssl.CERT_REQUIRED

@@ -155,6 +155,18 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
     assert asked == ["http://registry.example/v2/"]
 
 
+@pytest.mark.parametrize(
+    "proxy", ["http://u:secret@[", "socks5://u:secret@127.0.0.1:1", "http://u:secret@h:99999", "http://"]
+)
+def test_a_proxy_that_is_none_is_told_at_once(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with closing(transport("registry.example", RegistryAccess())) as of:
+        with pytest.raises(SourceError, match="proxy that the environment names") as caught:
+            get(of)
+        assert "secret" not in str(caught.value)
+
+
 def test_tls_goes_through_a_proxy(
     monkeypatch: pytest.MonkeyPatch, authority: Issued, server_certificate: Issued
 ) -> None:

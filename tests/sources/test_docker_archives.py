@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airpatch.blobs.content import check_blob
+from airpatch.blobs.content import BlobReader, check_blob, pieces
 from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
+from airpatch.sources import docker_archives
 from airpatch.sources.gather import Gathered, gather
 from tests.sources.sample_sources import IMAGES
 from tests.sources.support import tar
@@ -79,6 +81,22 @@ def test_compressed_layers_stay_as_they_are(tmp_path: Path) -> None:
     found = gather([str(archive(tmp_path / "x.tar", ["shop/web:1"], (packed, LAYERS[1])))])
     assert {Digest.of(packed), Digest.of(LAYERS[1])} <= {blob.digest for blob in found.release.blobs}
     check_blob(found.content, Digest.of(packed), len(packed))
+
+
+def test_a_compressed_layer_is_hashed_once_however_often_it_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = gzip.compress(LAYERS[0], mtime=0)
+    path = archive(tmp_path / "x.tar", ["shop/web:1"], (packed, packed, packed), Layers=["0/layer.tar"] * 3)
+    hashed: list[int] = []
+
+    def counting(reader: BlobReader, size: int) -> Iterator[memoryview]:
+        hashed.append(size)
+        return pieces(reader, size)
+
+    monkeypatch.setattr(docker_archives, "pieces", counting)
+    assert names(gather([str(path)])) == ["shop/web:1"]
+    assert hashed == [len(packed)]
 
 
 def test_links_between_layers_are_followed(tmp_path: Path) -> None:

@@ -257,3 +257,30 @@ def test_the_config_of_an_artifact_type_is_told_where_it_has_none(layout: Layout
     (entry,) = json.loads(found.manifests[images(found)[tag]])["manifests"]
     assert entry["artifactType"] == OCI_CONFIG
     assert "annotations" not in entry
+
+
+def test_chains_of_referrers_may_be_long_and_in_the_worst_order(layout: Layout) -> None:
+    chain = [layout.image(b"web", **{REF_NAME: "shop/web:1"})]
+    for number in range(300):
+        chain.append(layout.referrer(chain[-1], b"%d" % number))
+    for referrer in reversed(chain[1:]):
+        layout.entry(referrer)
+    assert len(images(gather([layout.write()]))) == 301
+
+
+def test_few_entries_cannot_get_more_names_than_memory_holds(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airpatch.sources.referrers._MOST_NAMES", 20)
+    web = layout.builder.picture([b"web"])
+    for number in range(5):
+        layout.entry(web, **{REF_NAME: f"shop/web{number}:1"})
+    for number in range(5):
+        layout.entry(layout.referrer(web, b"%d" % number))
+    assert "more than 20 manifests refer to others" in findings(layout.write())[0]
+
+
+def test_what_cosign_attaches_gets_no_more_names_either(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airpatch.sources.referrers._MOST_NAMES", 20)
+    for number in range(6):
+        layout.image(b"%d" % number, kind=f"{COSIGN}/image", **{REF_NAME: "shop/web:1"})
+        layout.image(b"of %d" % number, kind=f"{COSIGN}/sigs", **{REF_NAME: "shop/web:1"})
+    assert "gets more than 20 names" in findings(layout.write())[0]

@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -215,3 +216,34 @@ def test_headers_are_told_by_their_checksum() -> None:
     assert is_header(tar(("a", b""))[:512])
     assert not is_header(bytes(512))
     assert not is_header(b"")
+
+
+def test_24_what_is_not_asked_for_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many extended headers come before a member, and whatever they say."""
+    info = tarfile.TarInfo("a")
+    info.pax_headers = {f"SCHILY.xattr.{number}": "x" for number in range(100)}
+    header = info.tobuf(tarfile.PAX_FORMAT)
+    seen = 0
+    member = TarFiles._member
+
+    def counting(self: TarFiles, name: str, kind: bytes, start: int, size: int, *more: Any) -> Any:
+        nonlocal seen
+        seen += len(more[1])
+        return member(self, name, kind, start, size, *more)
+
+    monkeypatch.setattr(TarFiles, "_member", counting)
+    assert not opened(header[:-512] * 20 + header).lacks("a")
+    assert seen == 0
+
+
+def test_24_long_names_of_many_members_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tar_files, "MAX_NAMES", 1000)
+    with pytest.raises(SourceError, match="has names of more than 1000 characters"):
+        opened(tar(*((f"{LONG}{number}", b"") for number in range(4))))
+
+
+def test_folders_are_what_files_lie_in() -> None:
+    files = opened(tar(*((name, b"") for name in ("a/b", "a/c/d", "a/e/f/g", "ab/x", "a!"))))
+    assert [files.is_folder(name) for name in ("a", "a/c", "a/e/f", "ab", "a/b", "b", "a!")] == [True] * 4 + [False] * 3
+    assert [entry.name for entry in files.scan("a")] == ["b"]
+    assert [entry.name for entry in files.scan("a/e/f")] == ["g"]

@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from airpatch.errors import IntegrityError, SourceError, TargetError, UsageError
 from airpatch.store import objects as client
-from airpatch.store.objects import Objects
+from airpatch.store.objects import Objects, moment_of
 from airpatch.store.store_address import parse_store_address
 from tests.registry_api.http_server import Reply, Request, http_server
 from tests.store.conftest import set_s3
@@ -172,3 +173,8 @@ def test_missing_credentials_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -
 def test_a_metadata_service_without_credentials_is_told() -> None:
     refused = OSError("Error performing PUT http://169.254.169.254/latest/api/token: 403")
     assert "set AWS_ACCESS_KEY_ID" in client._brief(refused)
+
+
+def test_times_of_files_that_no_calendar_has() -> None:
+    assert moment_of(0) == datetime(1970, 1, 1, tzinfo=UTC)
+    assert [moment_of(seconds).year for seconds in (1e20, -1e20, 1e12, -1e12)] == [9999, 1, 9999, 1]

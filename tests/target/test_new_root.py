@@ -292,3 +292,11 @@ def test_a_root_may_hold_other_things_too(place: Path, r1: Sample) -> None:
     install(root, r1.full)
     (root / "scheduler-state.json").touch()
     check_target(root)
+
+
+def test_a_root_may_be_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = Path("d/" * 1200)
+    assert len(make_root(root)) == 1200
+    assert root.is_dir()
+    assert os.listdir(tmp_path) == ["d"]

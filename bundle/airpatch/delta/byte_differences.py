@@ -12,7 +12,13 @@ import cython
 from airpatch.delta import varints
 from airpatch.errors import FormatError
 
+if cython.compiled:
+    from cython.cimports.airpatch.byte_access import common
+else:
+    from airpatch.byte_access import common
+
 _RUN = 1 << 16  # bytes of gaps unpacked at once
+_COUNTED = cython.declare(cython.Py_ssize_t, 256)  # bytes between two looks at a limit
 
 
 @cython.boundscheck(False)
@@ -22,14 +28,21 @@ def unequal(
     wanted: cython.const[cython.uchar][::1], piece: cython.const[cython.uchar][::1], limit: cython.longlong
 ) -> cython.longlong:
     """Return in how many bytes two equally long buffers differ; counting stops above `limit`."""
-    # In bounds: i is below both lengths.
+    # In bounds: i is below end, which is at most both lengths.
+    size: cython.Py_ssize_t = min(len(wanted), len(piece))
     count: cython.longlong = 0
+    start: cython.Py_ssize_t = 0
+    end: cython.Py_ssize_t
     i: cython.Py_ssize_t
+    differing: cython.uint  # of a few bytes: C compilers compare these at once
     with cython.nogil:
-        for i in range(min(len(wanted), len(piece))):
-            count += wanted[i] != piece[i]
-            if count > limit:
-                break
+        while start < size and count <= limit:
+            end = min(start + _COUNTED, size)
+            differing = 0
+            for i in range(start, end):
+                differing += wanted[i] != piece[i]
+            count += differing
+            start = end
     return count
 
 
@@ -63,20 +76,28 @@ class DifferenceWriter:
     @cython.ccall
     def add(self, wanted: cython.const[cython.uchar][::1], piece: cython.const[cython.uchar][::1]) -> cython.void:
         """Append what turns `piece` into `wanted`; they are equally long."""
-        # In bounds: i is below both lengths.
-        i: cython.Py_ssize_t
+        # In bounds: i is below both lengths, and behind it `common` reads less than what is left of both.
         size: cython.Py_ssize_t = min(len(wanted), len(piece))
+        if size == 0:
+            return
+        left: cython.p_const_uchar = cython.address(wanted[0]) if cython.compiled else wanted
+        copied: cython.p_const_uchar = cython.address(piece[0]) if cython.compiled else piece
         right: cython.longlong = self._right
-        for i in range(size):
-            if wanted[i] == piece[i]:
-                right += 1
-                continue
+        i: cython.Py_ssize_t = 0
+        equal: cython.Py_ssize_t
+        while True:
+            equal = common(left, i, copied, i, size - i)
+            right += equal
+            i += equal
+            if i == size:
+                break
             while right > 0x7F:
                 self._gaps.append(cython.cast(cython.int, right & 0x7F) | 0x80)
                 right >>= 7
             self._gaps.append(cython.cast(cython.int, right))
             self._values.append((wanted[i] - piece[i]) & 0xFF)
             right = 0
+            i += 1
         self._right = right
 
 

@@ -8,7 +8,6 @@ and is aligned again.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 from airpatch.delta.addresses import AddressMap, SliceOf
@@ -17,12 +16,14 @@ from airpatch.delta.modes import BASED
 from airpatch.delta.predict import Predictor
 from airpatch.delta.programs import Cover, Program, ProgramSection
 from airpatch.delta.references import LABEL, Memory
+from airpatch.delta.spans import within
 from airpatch.delta.windows import FAR_IN_DATA
 
 _PIECE = 1 << 24  # bytes of a section that are aligned at once
 _WINDOW = 1 << 25  # bytes of the old one that they are aligned with
 _WHOLE = _WINDOW + _WINDOW // 4  # bytes of an old one that is aligned with as a whole, which takes one index
 _MIN_COVER = 16
+_KNOWN = 0.75  # of the parts of a program: where so much has a cover, a first round of labels finds little more
 
 
 def align(program: Program, new: memoryview, slice_of: SliceOf, covers: list[Cover], tries: int) -> list[Cover]:
@@ -30,8 +31,16 @@ def align(program: Program, new: memoryview, slice_of: SliceOf, covers: list[Cov
 
     `new` is the target, `slice_of` gives bytes of the sources.
     """
-    covers = _Labels(program, new, slice_of, covers, 1).align()
+    if not _is_known(program, covers):
+        covers = _Labels(program, new, slice_of, covers, 1).align()
     return _Labels(program, new, slice_of, covers, tries).align()
+
+
+def _is_known(program: Program, covers: list[Cover]) -> bool:
+    """Return whether the covers say of most of the program where it came from."""
+    size = sum(part.target_size for part in program.parts)
+    ends = ((part.target, part.target + part.target_size) for part in program.parts)
+    return sum(length for span in ends for _, _, length in within(covers, *span)) >= _KNOWN * size
 
 
 class _Labels:
@@ -40,7 +49,6 @@ class _Labels:
         self._new = new
         self._slice_of = slice_of
         self._covers = covers
-        self._starts = [at for at, _, _ in covers]
         self._tries = tries
         self._map = AddressMap(program.addresses, covers, Memory()).predictor
         self._same = Predictor([(item.address, item.end) for item in program.addresses.targets], [], Memory())
@@ -67,20 +75,11 @@ class _Labels:
         for part in parts:
             if part.target < end:
                 continue
-            found += self._kept(end, part.target)
+            found += within(self._covers, end, part.target)
             found += self._part(part)
             end = part.target + part.target_size
-        found += self._kept(end, len(self._new))
+        found += within(self._covers, end, len(self._new))
         return found
-
-    def _kept(self, start: int, stop: int) -> Iterator[Cover]:
-        """Yield what the covers found before say of target[start:stop]."""
-        for number in range(max(bisect_right(self._starts, start) - 1, 0), bisect_left(self._starts, stop)):
-            at, position, length = self._covers[number]
-            low = max(at, start)
-            high = min(at + length, stop)
-            if low < high:
-                yield low, position + low - at, high - low
 
     def _part(self, part: ProgramSection) -> Iterator[Cover]:
         indexed = -1

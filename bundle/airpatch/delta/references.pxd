@@ -4,11 +4,16 @@ cdef class References:
     cdef unsigned long long[::1] _from
     cdef unsigned long long[::1] _to
     cdef Py_ssize_t _spans
+    cdef unsigned long long _begin  # of the first span
+    cdef unsigned long long _end  # of the last one
     cdef Py_ssize_t _points
+    cdef unsigned int[::1] _stretches  # for each 1 << _stretch_bits addresses from the first point on, the last point before
+    cdef int _stretch_bits
     cdef unsigned long long[::1] _keys
     cdef unsigned long long[::1] _went
     cdef unsigned long long _salt
 
+    cdef void _index_points(self)
     cdef bint valid(self, unsigned long long address) noexcept nogil
     cdef unsigned long long map(self, unsigned long long address) noexcept nogil
     cdef void learn(self, unsigned long long address, unsigned long long went) noexcept nogil

@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-# In bounds: a slot has 18 bits, as MEMORY has entries; spans and points are counted; callers of `field32` and
-# `field64` have 4 or 8 bytes from `at` on.
+# In bounds: a slot has 18 bits, as MEMORY has entries; spans and points are counted; an address below the last point
+# lies in a stretch before the last one; callers of `field32` and `field64` have 4 or 8 bytes from `at` on.
 """References, as addresses: which are valid, where each leads to in the target, and what was learned about that.
 
 All numbers are addresses in the sense of the ranges that the delta declares, computed modulo 2**64.
@@ -71,9 +71,31 @@ class References:
         self._to = array("Q", [to for _, to in points] or [0])
         self._spans = len(spans)
         self._points = len(points)
+        self._begin, self._end = self._low[0], self._high[len(spans) - 1 if spans else 0]
+        self._index_points()
         self._salt = (memory.next_group() << 48) & ((1 << 64) - 1)
         self._keys = memory.keys
         self._went = memory.went
+
+    @cython.cfunc
+    def _index_points(self) -> cython.void:
+        """Note for each stretch of addresses which point is the last one up to its beginning: stretches are about as
+        many as points, and few of these lie within one.
+        """
+        first: cython.ulonglong = self._from[0]
+        span: cython.ulonglong = self._from[len(self._from) - 1] - first
+        self._stretch_bits = max(int(span).bit_length() - self._points.bit_length(), 0)
+        stretches: cython.Py_ssize_t = (span >> self._stretch_bits) + 2
+        self._stretches = array("I", bytes(4 * stretches))
+        stretch: cython.Py_ssize_t
+        point: cython.Py_ssize_t = 0
+        for stretch in range(stretches):
+            while (
+                point + 1 < self._points
+                and self._from[point + 1] - first <= cython.cast(cython.ulonglong, stretch) << self._stretch_bits
+            ):
+                point += 1
+            self._stretches[stretch] = cython.cast(cython.uint, point)
 
     @cython.cfunc
     @cython.nogil
@@ -81,6 +103,8 @@ class References:
     def valid(self, address: cython.ulonglong) -> cython.bint:
         """Return whether there is something at a source address."""
         i: cython.Py_ssize_t = 0
+        if not self._begin <= address < self._end:
+            return False
         while i < self._spans and not self._low[i] <= address < self._high[i]:
             i += 1
         return i < self._spans
@@ -97,13 +121,18 @@ class References:
             return address
         # The last point that is not above the address, found without a branch, which could not be predicted.
         origins: cython.p_ulonglong = cython.address(self._from[0]) if cython.compiled else self._from
-        last: cython.Py_ssize_t = 0
-        size: cython.Py_ssize_t = self._points
+        last: cython.Py_ssize_t = self._points - 1
+        stretch: cython.Py_ssize_t
+        size: cython.Py_ssize_t
         half: cython.Py_ssize_t
-        while size > 1:
-            half = size >> 1
-            last += half & -cython.cast(cython.Py_ssize_t, origins[last + half] <= address)
-            size -= half
+        if address < origins[last]:
+            stretch = cython.cast(cython.Py_ssize_t, (address - origins[0]) >> self._stretch_bits)
+            last = self._stretches[stretch]
+            size = self._stretches[stretch + 1] - last + 1
+            while size > 1:
+                half = size >> 1
+                last += half & -cython.cast(cython.Py_ssize_t, origins[last + half] <= address)
+                size -= half
         return (self._to[last] + (address - origins[last])) & _MASK64
 
     @cython.cfunc

@@ -39,7 +39,7 @@ class Destination:
         check_is_no_root(path)
         self._made = linux.missing_folders(path)
         with self._errors(""):
-            path.mkdir(parents=True, exist_ok=True)
+            linux.make_folders(path)
             self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._folders = Folders(self._fd)
         try:

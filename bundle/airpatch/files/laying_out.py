@@ -23,7 +23,7 @@ from airpatch.errors import FormatError, IntegrityError, TargetError
 from airpatch.files.packing import ARTIFACT_TYPE, LAYER_TYPE, LISTING
 from airpatch.files.tar_entries import MAX_ENTRIES, FileEntry
 from airpatch.files.tar_reading import read_members
-from airpatch.linux import read_start, remove_all, replace_folder, syncfs
+from airpatch.linux import make_folders, read_start, remove_all, replace_folder, syncfs
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, Manifest
 from airpatch.model.release import Image
@@ -64,7 +64,7 @@ def lay_out(layers: Sequence[Descriptor], content: Content, folder: Path, part: 
     """
     folder = folder.absolute()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(folder.parent)
         parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             return _lay_out(layers, content, folder, parent, part)
@@ -245,9 +245,7 @@ def _take_over(folder: Path, old: set[str], new: _Folder) -> None:
                 pending.append(path)
             if path in old or path == LISTING or (is_folder and new.is_folder(path)):
                 continue
-            if path in new.entries or any(
-                above in new.entries and not new.is_folder(above) for above in map(str, Path(path).parents)
-            ):
+            if path in new.entries or any(above in new.entries and not new.is_folder(above) for above in _above(path)):
                 raise TargetError(
                     f"{folder / path}: does not belong to the old release, but the new one has it, too: move it away"
                 )
@@ -255,6 +253,12 @@ def _take_over(folder: Path, old: set[str], new: _Folder) -> None:
                 new.keep_folder(folder, path)
             else:
                 new.keep(folder, path)
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders above `path`."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _extract(layer: Descriptor, content: Content, folder: _Folder, part: ProgressPart) -> None:

@@ -15,7 +15,7 @@ from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.execution import Execution
 from airpatch.format import parts
 from airpatch.format.parts import WholeFile
-from airpatch.linux import is_file, is_folder, missing_folders, remove_empty
+from airpatch.linux import is_file, is_folder, make_folders, missing_folders, remove_empty
 from airpatch.operations.arguments import Paths, StrPath, at_least_one
 from airpatch.parts.gathering import gather_parts
 from airpatch.parts.in_turn import PartsInTurn
@@ -148,7 +148,7 @@ def _plan(name: str, size: int, limit: int, parity: int) -> WholeFile:
 def _empty_folder(path: Path) -> Path:
     """Create the folder `path`, which is to hold only the parts."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_folders(path)
         there = [name for name in os.listdir(path) if not name.endswith(".partial")]
     except OSError as error:
         raise write_error(str(path), error) from None

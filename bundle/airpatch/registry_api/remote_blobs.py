@@ -22,6 +22,7 @@ from airpatch.blobs.output import write_error
 from airpatch.blobs.scratch import MemoryScratch, ScratchRange, ScratchStore
 from airpatch.errors import SourceError
 from airpatch.execution import Cancellation, Execution, NewFile
+from airpatch.linux import make_folders
 from airpatch.model.digest import Digest
 from airpatch.registry_api.pulling import Repository
 from airpatch.worker_pool import worker_pool
@@ -185,7 +186,7 @@ class _Cache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "sha256"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folders(self._folder)
         except OSError as error:
             raise write_error(str(self._folder), error) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def tls_context(place: RegistryPlace, access: RegistryAccess) -> ssl.SSLContext:
     These have `*.crt` of authorities, and `*.cert` with `*.key` for the client (containers-certs.d(5)).
     """
     context = ssl.create_default_context()
-    folders = [Path(base) / place.host for base in (str(Path.home() / ".config/containers/certs.d"), *_CERTIFICATES)]
+    home = Path(os.environ.get("HOME") or "/")  # a user may have no name, and so no home
+    folders = [Path(base) / place.host for base in (home / ".config/containers/certs.d", *_CERTIFICATES)]
     folder = next((path for path in folders if is_folder(path)), None)
     authorities = [access.ca] if access.ca is not None else sorted(folder.glob("*.crt")) if folder is not None else []
     clients = [(access.certificate, access.key)] if access.certificate is not None else []

@@ -19,9 +19,9 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Executor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Cancellation
@@ -235,7 +235,7 @@ class Transport:
                 timeout = urllib3.Timeout(connect=min(30.0, self.access.timeout), read=self.access.timeout)
                 size = self.access.connections
                 if proxy:
-                    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+                    parts = self._proxy_parts(proxy)
                     auth = f"{parts.username}:{parts.password or ''}" if parts.username else None
                     proxy_headers = urllib3.make_headers(proxy_basic_auth=auth) if auth else None
                     self._pools[proxy] = urllib3.ProxyManager(
@@ -248,6 +248,17 @@ class Transport:
                     )
                 self._lines.install(self._pools[proxy])
             return self._pools[proxy]
+
+    def _proxy_parts(self, proxy: str) -> SplitResult:
+        """Return the parts of the URL of a proxy. Raises `error`, which does not show it: it may have a password."""
+        with suppress(ValueError):
+            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+            if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+                return parts
+        raise self.error(
+            "the proxy that the environment names (https_proxy, http_proxy, all_proxy) cannot be used: write "
+            "http://HOST:PORT"
+        )
 
     def _fetch_token(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
         if self.base.startswith("https:") and urlsplit(url).scheme != "https":

@@ -52,6 +52,8 @@ class DockerArchive(Source):
     def __init__(self, archive: TarFiles) -> None:
         self._archive = archive
         self._made: dict[str, _Made] = {}
+        self._hashed: dict[str, Digest] = {}
+        """Compressed layers by path: images have them in common, and a list may name one over and over."""
 
     def listing(self, names: GivenNames) -> Listing:
         where = self._archive.name(DOCKER_INDEX)
@@ -143,10 +145,12 @@ class DockerArchive(Source):
         blob.read_into(memoryview(start), 0)
         if compression(bytes(start)) is Compression.NONE:
             return diff_id, size
-        hash_ = hashlib.sha256()
-        for piece in pieces(blob, size):
-            hash_.update(piece)
-        return Digest(hash_.digest()), size
+        if path not in self._hashed:
+            hash_ = hashlib.sha256()
+            for piece in pieces(blob, size):
+                hash_.update(piece)
+            self._hashed[path] = Digest(hash_.digest())
+        return self._hashed[path], size
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,11 +125,12 @@ class _Index:
 
     def __init__(self, entries: Iterable[FoundImage]) -> None:
         self.entries: dict[ImageName, list[FoundImage]] = {}
-        self._names: dict[str, dict[ImageName, None]] = {}
+        self._names: dict[tuple[str, str | None], dict[ImageName, None]] = {}
         for entry in entries:
             self.entries.setdefault(entry.name, []).append(entry)
             for repository in {entry.name.repository, canonical(entry.name.repository)}:
-                self._names.setdefault(repository, {})[entry.name] = None
+                for tag in (None, entry.name.tag):
+                    self._names.setdefault((repository, tag), {})[entry.name] = None
 
     def find(self, reference: Reference) -> list[ImageName]:
         """Return the names that `reference` means. Raises SourceError if it matches none, or is ambiguous."""
@@ -150,13 +151,12 @@ class _Index:
         return right
 
     def _matches(self, repository: str, reference: Reference) -> list[ImageName]:
-        names = self._names.get(repository, {})
-        return [name for name in names if reference.tag in (None, name.tag)]
+        return list(self._names.get((repository, reference.tag), ()))
 
     def _others(self, reference: Reference) -> str:
         """Return what to say of the other tags of the same repository."""
         repositories = (reference.repository, *_shortened(reference.full))
-        names = list(dict.fromkeys(name.reference for r in repositories for name in self._names.get(r, {})))
+        names = list(dict.fromkeys(name.reference for r in repositories for name in self._names.get((r, None), {})))
         if not names:
             return ""
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

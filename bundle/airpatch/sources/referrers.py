@@ -12,11 +12,12 @@ An entry that a named one already holds, such as a platform of an index, needs n
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from airpatch.errors import AirpatchError
+from airpatch.errors import AirpatchError, SourceError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_INDEX, Descriptor, Manifest, parse_document, parse_manifest
 from airpatch.model.names import ImageName
@@ -26,6 +27,8 @@ from airpatch.sources.source import GivenNames, UnnamedImage
 
 _COSIGN_SUFFIXES = {"sigs": "sig", "atts": "att", "sboms": "sbom"}
 """Kinds of what cosign attaches to an image, and the ends of their tags (cosign `SignatureTagSuffix` and others)."""
+_MOST_NAMES = 100_000
+"""Most names that what refers to images gets: as many as repositories times referrers of an image that all have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,12 @@ def name_entries(
     images = [entry for entry in entries if entry.kind not in _COSIGN_SUFFIXES]
     named = [NamedManifest(entry.name, entry.digest, entry.descriptor) for entry in images if entry.name is not None]
     unnamed: list[UnnamedImage] = []
+    owners = _Owners(images)
     for entry in attached:
-        tags = _attached_names(entry, images)
+        tags = owners.tags(entry)
         named += [NamedManifest(name, entry.digest, entry.descriptor) for name in tags]
+        if len(named) > len(entries) + _MOST_NAMES:
+            raise SourceError(f"{entry.where}: gets more than {_MOST_NAMES} names with those before it")
         if not tags:
             reason = f"holds {entry.kind} of an image that is not here or has no name"
             unnamed.append(UnnamedImage(entry.where, reason))
@@ -90,17 +96,22 @@ def _with_given_names(entry: LayoutEntry, names: GivenNames) -> list[LayoutEntry
     return [replace(entry, name=name) for name in given] or [entry]
 
 
-def _attached_names(entry: LayoutEntry, images: Sequence[LayoutEntry]) -> list[ImageName]:
-    """Return the tags of what cosign attached to the image of the same name, or to the only image."""
-    owners = [image for image in images if image.name == entry.name]
-    if entry.name is None and len({image.digest for image in images}) == 1:
-        owners = list(images)
-    tags = {
-        ImageName(owner.name.repository, f"sha256-{owner.digest.hex}.{_COSIGN_SUFFIXES[entry.kind]}")
-        for owner in owners
-        if owner.name is not None
-    }
-    return sorted(tags)
+class _Owners:
+    """The `images` of a layout that cosign may have attached something to."""
+
+    def __init__(self, images: Sequence[LayoutEntry]) -> None:
+        self._by_name: defaultdict[ImageName | None, set[tuple[str, Digest]]] = defaultdict(set)
+        for image in images:
+            if image.name is not None:
+                self._by_name[image.name].add((image.name.repository, image.digest))
+        if len({image.digest for image in images}) == 1:  # which is meant where no name is said
+            self._by_name[None] = set().union(*self._by_name.values())
+
+    def tags(self, entry: LayoutEntry) -> list[ImageName]:
+        """Return the tags of what cosign attached to the image of the same name, or to the only image."""
+        owners = self._by_name.get(entry.name, ())
+        suffix = _COSIGN_SUFFIXES[entry.kind]
+        return sorted(ImageName(repository, f"sha256-{digest.hex}.{suffix}") for repository, digest in owners)
 
 
 class _ManifestReader:
@@ -137,37 +148,52 @@ class _Referrers:
         self._reader = reader
         self._repositories: dict[Digest, set[str]] = {}
         self._referrers: dict[tuple[str, Digest], dict[Digest, LayoutEntry]] = {}
+        self._count = 0
 
     def add_image(self, image: NamedManifest) -> None:
         self._add(image.digest, image.name.repository)
 
-    def _add(self, top: Digest, repository: str) -> None:
-        for digest, _ in walk([top], self._reader.manifest):
+    def _add(self, top: Digest, repository: str) -> list[Digest]:
+        """Note that a repository has what is at and below `top`, and return that."""
+        found = [digest for digest, _ in walk([top], self._reader.manifest)]
+        for digest in found:
             self._repositories.setdefault(digest, set()).add(repository)
+        return found
 
     def add_referrers(self, entries: Iterable[LayoutEntry]) -> list[UnnamedImage]:
         """Add those of `entries` that refer to what is here; return the others, except parts of images."""
         pending = [entry for entry in entries if entry.digest not in self._repositories]
-        found = True
-        while found:  # what refers to a referrer may come before it
-            found = False
-            for entry in list(pending):
-                manifest = self._reader.manifest(entry.digest)
-                subject = manifest.subject if manifest is not None else None
-                if subject is None or subject not in self._repositories:
-                    continue
-                for repository in sorted(self._repositories[subject]):
-                    self._referrers.setdefault((repository, subject), {})[entry.digest] = entry
-                    self._add(entry.digest, repository)
-                pending.remove(entry)
-                found = True
-        return [self._unnamed(entry) for entry in pending]
+        waiting: defaultdict[Digest, list[LayoutEntry]] = defaultdict(list)
+        for entry in pending:
+            if (subject := self._subject(entry)) is not None:
+                waiting[subject].append(entry)
+        ready = [subject for subject in waiting if subject in self._repositories]
+        while ready:  # what refers to a referrer may come before it
+            there = ready.pop()
+            for entry in waiting.pop(there, ()):
+                for repository in sorted(self._repositories[there]):
+                    self._refer(repository, there, entry)
+                    ready += (digest for digest in self._add(entry.digest, repository) if digest in waiting)
+        left = (each for each in pending if (subject := self._subject(each)) is None or subject in waiting)
+        return [self._unnamed(entry) for entry in left]
+
+    def _subject(self, entry: LayoutEntry) -> Digest | None:
+        manifest = self._reader.manifest(entry.digest)
+        return None if manifest is None else manifest.subject
+
+    def _refer(self, repository: str, subject: Digest, entry: LayoutEntry) -> None:
+        self._referrers.setdefault((repository, subject), {})[entry.digest] = entry
+        self._count += 1
+        if self._count > _MOST_NAMES:
+            raise SourceError(
+                f"{entry.where}: more than {_MOST_NAMES} manifests refer to others, over all repositories"
+            )
 
     def _unnamed(self, entry: LayoutEntry) -> UnnamedImage:
-        manifest = self._reader.manifest(entry.digest)
-        if manifest is None or manifest.subject is None:
+        subject = self._subject(entry)
+        if subject is None:
             return UnnamedImage(entry.where, entry.unnamed, entry.digest)
-        return UnnamedImage(entry.where, f"refers to {manifest.subject}, which is not here or has no name")
+        return UnnamedImage(entry.where, f"refers to {subject}, which is not here or has no name")
 
     def indexes(self, taken: AbstractSet[ImageName]) -> tuple[list[NamedManifest], list[UnnamedImage]]:
         """Return an index for each manifest that others refer to; where its tag is `taken`, the referrers get

@@ -15,9 +15,11 @@ import re
 import stat
 import weakref
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from airpatch import limits
@@ -36,10 +38,15 @@ MAX_HEADERS = 200_000
 """Number of headers in an archive: images have a few for each layer."""
 MAX_EXTENDED = 1 << 20
 """Bytes of an extended header or a long name."""
+MAX_NAMES = 128 << 20
+"""Characters of all names and targets of links in an archive, which are held in memory."""
 MAX_LINKS = 8
 """Number of links that may lead from a name to a file."""
 _CHECKSUM = slice(148, 156)
 _FILE_TYPES = (b"0", b"\0", b"7")
+_FIELDS = ("path", "linkpath", "size")
+"""What an extended header may say that counts here."""
+_SPARSE = "GNU.sparse"
 _PAX_RECORD = re.compile(rb"([0-9]{1,8}) ([^=]+)=", re.DOTALL)
 _HEAD = 256 << 10
 """Bytes that contain the first block of a compressed archive: zstd's have 128 KiB at most."""
@@ -70,7 +77,11 @@ class TarFiles:
         self._finalizer = weakref.finalize(self, os.close, fd)
         self._members: dict[str, ArchiveMember] = {}
         self._contradictory: set[str] = set()
+        room = MAX_NAMES
         for name, member in self._headers():
+            room -= len(name) + len(member.link or "")
+            if room < 0:
+                raise SourceError(f"{path}: has names of more than {MAX_NAMES} characters")
             known = self._members.setdefault(name, member)
             if known is not member and not self._is_same(known, member):
                 self._contradictory.add(name)
@@ -91,12 +102,23 @@ class TarFiles:
             return None
 
     def is_folder(self, path: str) -> bool:
-        return any(name.startswith(f"{path}/") for name in self._members)
+        return next(self._below(path), None) is not None
 
     def scan(self, path: str) -> list[Entry]:
         """Return the files directly below `path`, sorted."""
-        below = [name.removeprefix(f"{path}/") for name in self._members if name.startswith(f"{path}/")]
-        return [Entry(name, stat.S_IFREG) for name in sorted(below) if "/" not in name]
+        return [Entry(name, stat.S_IFREG) for name in self._below(path) if "/" not in name]
+
+    def _below(self, path: str) -> Iterator[str]:
+        """Yield the names below the folder `path`, sorted, without it."""
+        prefix = f"{path}/"
+        for index in range(bisect_left(self._sorted, prefix), len(self._sorted)):
+            if not self._sorted[index].startswith(prefix):
+                return
+            yield self._sorted[index].removeprefix(prefix)
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self._members)
 
     def read(self, path: str, limit: int) -> bytes:
         """Return the content of the file `path`. Raises SourceError, also for more than `limit` bytes."""
@@ -179,7 +201,7 @@ class TarFiles:
         self, name: str, kind: bytes, start: int, size: int, header: bytes, extended: dict[str, str]
     ) -> Iterator[tuple[str, ArchiveMember]]:
         if kind in _FILE_TYPES or kind == b"S":
-            sparse = kind == b"S" or any(key.startswith("GNU.sparse") for key in extended)
+            sparse = kind == b"S" or _SPARSE in extended
             yield name, ArchiveMember(start, size, unusable="is a sparse file" if sparse else None)
         elif kind in (b"1", b"2"):
             target = extended.get("linkpath") or _text(header[157:257])
@@ -193,7 +215,9 @@ class TarFiles:
             raise SourceError(f"{self.path}: has an extended header of {size} bytes, more than {MAX_EXTENDED}")
         content = self._read_at(start, size)
         if kind == b"x":
-            extended.update(self._pax_records(content))
+            for key, value in self._pax_records(content):
+                if key in _FIELDS or key.startswith(_SPARSE):
+                    extended[key if key in _FIELDS else _SPARSE] = value
         elif kind in b"LK":
             extended["path" if kind == b"L" else "linkpath"] = _text(content)
 

@@ -173,11 +173,7 @@ class Objects:
         folder = self._folder
         for path in folder.rglob("*#*") if folder is not None else ():
             with suppress(FileNotFoundError):
-                if (
-                    _LEFT.fullmatch(path.name)
-                    and path.is_file()
-                    and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before
-                ):
+                if _LEFT.fullmatch(path.name) and path.is_file() and moment_of(path.stat().st_mtime) < before:
                     path.unlink()
 
     def require_conditions(self) -> None:
@@ -246,6 +242,14 @@ class _ObjectReader:
 
     def close(self) -> None:
         self._kept = memoryview(b"")
+
+
+def moment_of(seconds: float) -> datetime:
+    """Return the moment so many seconds after 1970; the first or last one there is, where a file's time is beyond."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return (datetime.max if seconds > 0 else datetime.min).replace(tzinfo=UTC)
 
 
 def _stored(meta: Mapping[str, object]) -> StoredObject:

@@ -12,6 +12,7 @@ from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.extras import require_extra
 from airpatch.format import canonical
 from airpatch.format.release_part import release_from_plain
+from airpatch.linux import make_folders
 from airpatch.model.digest import Digest, is_hex
 from airpatch.model.release import Release
 from airpatch.store.object_names import RELEASES, blob_name, release_bytes, release_name
@@ -117,7 +118,7 @@ def make_store(address: StoreAddress) -> ReleaseStore:
     if address.path is not None:
         require_reachable(address.path)
         try:
-            address.path.mkdir(parents=True, exist_ok=True)
+            make_folders(address.path)
         except OSError as error:
             raise write_error(address.spec, error) from None
     if is_root(address):

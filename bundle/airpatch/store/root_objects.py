@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from airpatch import limits
 from airpatch.blobs.content import BlobReader
@@ -19,7 +18,7 @@ from airpatch.format.layout import HOME, KEPT
 from airpatch.format.layout import RELEASES as RECEIPTS
 from airpatch.format.receipts import parse_receipt
 from airpatch.store.object_names import RELEASES, blob_of, release_bytes, release_name
-from airpatch.store.objects import Objects, StoredObject
+from airpatch.store.objects import Objects, StoredObject, moment_of
 from airpatch.store.store_address import MARKER, MARKER_CONTENT, StoreAddress
 
 OWN = f"{HOME}/store"
@@ -69,7 +68,7 @@ class RootObjects(Objects):
         for path in _paths(name):
             status = self._tree.status(path)
             if status is not None:
-                return StoredObject(name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+                return StoredObject(name, status.st_size, moment_of(status.st_mtime))
         found = super().look(_own(name))
         return None if found is None else replace(found, name=name)
 

@@ -135,11 +135,14 @@ def _make(names: Sequence[str], above: int, first: Path) -> bool:
 
 def _below(names: Sequence[str], fd: int) -> None:
     """Give the folder `fd` its mode, and a chain of folders below it."""
-    os.fchmod(fd, FOLDER_MODE | os.fstat(fd).st_mode & stat.S_ISGID)
-    if names:
-        os.mkdir(names[0], FOLDER_MODE, dir_fd=fd)
-        below = os.open(names[0], _FOLDER, dir_fd=fd)
-        try:
-            _below(names[1:], below)
-        finally:
-            os.close(below)
+    above = os.dup(fd)
+    try:
+        os.fchmod(above, FOLDER_MODE | os.fstat(above).st_mode & stat.S_ISGID)
+        for name in names:
+            os.mkdir(name, FOLDER_MODE, dir_fd=above)
+            below = os.open(name, _FOLDER, dir_fd=above)
+            os.close(above)
+            above = below
+            os.fchmod(above, FOLDER_MODE | os.fstat(above).st_mode & stat.S_ISGID)
+    finally:
+        os.close(above)
