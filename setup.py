@@ -26,7 +26,6 @@ PROCESSORS = len(os.sched_getaffinity(0))
 SHARED = "airpatch._cython"
 LIBZSTD = "airpatch.encoders.libzstd"
 LIBBROTLI = "airpatch.encoders.libbrotli"
-LIBLZMA = "airpatch.encoders.liblzma"
 LIBZOPFLI = "airpatch.encoders.libzopfli"
 HELP = (
     "Install a C compiler and the headers of Python, as by 'apt-get install gcc libc6-dev python3-dev', or a wheel, as "
@@ -88,7 +87,6 @@ COMPILED: list[str] = [
     "airpatch.encoders.kzstd_sequence_codes",
     "airpatch.encoders.kzstd_sequences",
     "airpatch.encoders.libbrotli",
-    "airpatch.encoders.liblzma",
     "airpatch.encoders.libzopfli",
     "airpatch.encoders.libzstd",
     "airpatch.encoders.pigz_hash",
@@ -165,15 +163,6 @@ def _add_libbrotli(extension: Extension, folder: Path) -> None:
     extension.extra_compile_args += ["-fvisibility=hidden", "-include", str(folder / "log2.h")]
 
 
-def _add_liblzma(extension: Extension, folder: Path) -> None:
-    extension.sources += [str(path) for path in sorted(folder.rglob("*.c"))]
-    extension.include_dirs = [str(folder), *(str(path) for path in sorted(folder.iterdir()) if path.is_dir())]
-    extension.define_macros = [*extension.define_macros, ("HAVE_CONFIG_H", "1")]
-    # Its symbols stay apart from those of the system's liblzma, which Python has.
-    extension.extra_compile_args += ["-fvisibility=hidden", "-O2"]  # a third faster
-    extension.extra_link_args = [*extension.extra_link_args, "-pthread"]
-
-
 def _add_libzopfli(extension: Extension, folder: Path) -> None:
     extension.sources += [str(path) for path in sorted(folder.glob("*.c"))]
     extension.include_dirs = [str(folder)]
@@ -181,7 +170,7 @@ def _add_libzopfli(extension: Extension, folder: Path) -> None:
     extension.extra_compile_args += ["-fvisibility=hidden", "-include", str(folder / "log.h")]  # as libbrotli
 
 
-LIBRARIES = {LIBBROTLI: _add_libbrotli, LIBLZMA: _add_liblzma, LIBZOPFLI: _add_libzopfli, LIBZSTD: _add_libzstd}
+LIBRARIES = {LIBBROTLI: _add_libbrotli, LIBZOPFLI: _add_libzopfli, LIBZSTD: _add_libzstd}
 
 
 def _require_compiler() -> None:

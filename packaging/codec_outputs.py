@@ -1,4 +1,4 @@
-"""Print digests of what codecs of zstd, zlib-ng, brotli, xz and zopfli make of `fixtures/encoders`, a line each.
+"""Print digests of what codecs of zstd, zlib-ng, brotli and zopfli make of inputs in `fixtures/encoders`, a line each.
 
 `try_aarch64.sh` compares those of two architectures, `try_musl.sh` those of two C libraries. There are the replicas of
 klauspost/compress, of which level best reckons in floating point, and of zlib-ng; libzstd of each version, with and
@@ -19,7 +19,6 @@ from airpatch.delta.decoder import decode
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.libbrotli import QUALITIES, brotli_encoder, brotli_name
-from airpatch.encoders.liblzma import xz_encoder, xz_names
 from airpatch.encoders.libzopfli import zopfli_deflater, zopfli_names
 from airpatch.encoders.libzstd import VERSIONS
 from airpatch.encoders.replicas import deflater, other_names
@@ -55,9 +54,6 @@ def main() -> None:
             data = inputs()[label]
             encoder = brotli_encoder(brotli_name(quality, 22))
             _print(f"brotli {quality} {label}", encoder.feed(data) + encoder.finish())
-    for name in xz_names():
-        xz = xz_encoder(name)
-        _print(f"{name} tar", xz.feed(inputs()["tar"]) + xz.finish())
     for name in zopfli_names():
         for label in (*_INPUTS, "tar"):
             zopfli = zopfli_deflater(name)

@@ -42,7 +42,7 @@ SH
 chmod +x "$work/programs/strip"
 # The package's own metadata: its version, its extras, its licence. Without setup.py, since nothing is to be compiled.
 mkdir -p "$work/project/bundle" "$work/project/cli" "$work/metadata"
-(cd "$source" && cp --parents pyproject.toml README.md LICENSE bundle/airpatch/encoders/libbrotli/LICENSE bundle/airpatch/encoders/liblzma/LICENSE bundle/airpatch/encoders/libzopfli/LICENSE bundle/airpatch/encoders/libzstd/LICENSE bundle/airpatch/report/page/LICENSE \
+(cd "$source" && cp --parents pyproject.toml README.md LICENSE bundle/airpatch/encoders/libbrotli/LICENSE bundle/airpatch/encoders/libzopfli/LICENSE bundle/airpatch/encoders/libzstd/LICENSE bundle/airpatch/report/page/LICENSE \
     "$work/project")
 (cd "$work/project" && "$builder" -c '
 import sys

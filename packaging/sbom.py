@@ -16,12 +16,11 @@ from importlib.metadata import distribution
 from pathlib import Path
 from urllib.parse import quote
 
-from airpatch.encoders import libbrotli, liblzma, libzopfli, libzstd
+from airpatch.encoders import libbrotli, libzopfli, libzstd
 
 _COMPILED = (
     ("zstd", libzstd.VERSIONS, "BSD-3-Clause"),
     ("brotli", (libbrotli.VERSION,), "MIT"),
-    ("xz", (liblzma.VERSION,), "0BSD"),
     ("zopfli", (libzopfli.VERSION,), "Apache-2.0"),
 )
 

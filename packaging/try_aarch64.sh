@@ -3,7 +3,7 @@
 #
 # Debian's Python for arm64 makes bundles, patches and roots of the images in fixtures/ with the aarch64 codecs, and the
 # executable, if OUTDIR has it, does so with its own Python; they must be, byte for byte, what the airpatch on the PATH
-# makes here. So must be what codec_outputs.py has codecs of zstd, zlib-ng, brotli, xz and zopfli make, of which the images need few. Needs root,
+# makes here. So must be what codec_outputs.py has codecs of zstd, zlib-ng, brotli and zopfli make, of which the images need few. Needs root,
 # debootstrap, qemu-user, a kernel with binfmt_misc for the executable, which starts another one, and PyPI for the packages
 # that airpatch needs. SYSTEM is one that debootstrap --arch=arm64 --foreign --include=python3 has made.
 set -euo pipefail

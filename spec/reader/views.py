@@ -7,8 +7,6 @@ from .cursor import Cursor
 from .errors import Unsupported, require
 from .framings import END, NOT_ENCODED, REST, SKIP, Level, begin, fold_level
 
-BEYOND = ("brotli", "xz")
-"""Framings that this reader lacks."""
 MAX_DEPTH, MAX_CODINGS, MAX_RECORDS, MAX_DESCRIPTION = 12, 250, 2097152, 25165824
 
 
@@ -34,11 +32,11 @@ def parse(data: bytes, reversible: bool) -> Description:
             lengths[number] = cursor.number()
     require(not cursor.left, "bytes behind a description")
     for framing, encoder in codings:
-        require(framing in encoders.FRAMINGS or framing in BEYOND, "a framing that nobody knows")
+        require(framing in encoders.FRAMINGS or framing == "brotli", "a framing that nobody knows")
         wanted = reversible and framing not in NOT_ENCODED
         require(bool(encoder) == wanted, "an encoder where none belongs, or none where one does")
-        if framing in BEYOND:
-            raise Unsupported(f"view {framing}")
+        if framing == "brotli":
+            raise Unsupported("view brotli")
     _check(codings, actions, reversible)
     return Description(codings, list(zip(lengths, actions, strict=True)))
 

@@ -11,8 +11,7 @@ DIGESTS = Path(__file__).with_name("digests.json")
 BEYOND = (
     *("parts/*", "encoders/[!z]*", "encoders/zlib-ng-*"),
     *("vectors/good-layer-frames", "vectors/*corrected-frames", "vectors/*frame-replay*"),
-    *("vectors/layer-frame-decisions-*", "vectors/*-brotli*", "vectors/*-xz*", "vectors/*-zopfli*"),
-    *("vectors/layer-views-encoder-*",),
+    *("vectors/layer-frame-decisions-*", "vectors/*-brotli*", "vectors/*-zopfli*", "vectors/layer-views-encoder-*"),
     *("vectors/layer-encoder-*", "vectors/layer-corrected-other", "vectors/layer-corrected-unknown"),
     *("vectors/layer-kzstd-*", "vectors/*layer-toc*"),
 )

@@ -101,7 +101,7 @@ def test_what_a_layer_patch_leaves_to_slow_encoders_is_bounded(monkeypatch: pyte
 
 
 def test_no_target_needs_more_than_a_host_takes() -> None:
-    assert limits.SLOW.value >= 2 * prove.MAX_SLOW  # one for libbrotli and liblzma, one for zopfli
+    assert limits.SLOW.value >= 2 * prove.MAX_SLOW  # one for libbrotli, one for zopfli
 
 
 @pytest.mark.parametrize("encoder", ["gzip-9", "go1-flate-9", "pgzip/klauspost-1.18.2-9", "zlib-ng-2.2.5-9"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import lzma
 import struct
 import subprocess
 import tracemalloc
@@ -314,7 +313,7 @@ def test_bombs_in_bombs_stay_packed() -> None:
     assert found is None or found.target_size <= largest_view(len(nest(9)))
 
 
-@pytest.mark.parametrize("framing", [framings.ENTRY, framings.GZIP, framings.BROTLI, framings.XZ])
+@pytest.mark.parametrize("framing", [framings.ENTRY, framings.GZIP, framings.BROTLI])
 def test_a_bomb_before_other_bytes_stays_packed(framing: str) -> None:
     """What follows it is no part of it, and its limit is that of its own bytes."""
 
@@ -325,11 +324,9 @@ def test_a_bomb_before_other_bytes_stays_packed(framing: str) -> None:
                 return tar({"a.jar": archive({"a": content, "b": noise(20_000, 1), "c": start + text(2000, 1)})})
             case framings.GZIP:
                 packed = gz(content)
-            case framings.XZ:
-                packed = lzma.compress(content)
             case _:
                 packed = brotli.compress(content, quality=5)
-        name = {framings.GZIP: "a.gz", framings.XZ: "a.xz"}.get(framing, "a.br")
+        name = "a.gz" if framing == framings.GZIP else "a.br"
         return tar({name: packed + noise(20_000, 1), "c.gz": gz(start + text(2000, 1))})
 
     found = views(layer(b"new"), layer(b"old"))

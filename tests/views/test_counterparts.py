@@ -1,9 +1,6 @@
-"""A stream of brotli or xz is expanded where what it holds stands somewhere else, too."""
+"""A brotli stream is expanded where what it holds stands somewhere else, too."""
 
 from __future__ import annotations
-
-import lzma
-from collections.abc import Callable
 
 import brotli
 import pytest
@@ -11,8 +8,8 @@ import pytest
 from airpatch.encoders.libbrotli import AVAILABLE
 from airpatch.views.choose import choose
 from airpatch.views.description import Coding
-from tests.delta.support import Section, sections, tar
-from tests.views.support import ar, archive, gz, source_view, text, views
+from tests.delta.support import tar
+from tests.views.support import archive, gz, source_view, text, views
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="uncompiled, there is no libbrotli")
 CODING = Coding("brotli", "libbrotli-1.2.1-11-22")
@@ -23,9 +20,9 @@ def br(content: bytes) -> bytes:
     return bytes(brotli.compress(content, quality=11, lgwin=22))
 
 
-def is_expanded(target: bytes, *sources: bytes, coding: Coding = CODING) -> bool:
+def is_expanded(target: bytes, *sources: bytes) -> bool:
     found = choose(memoryview(target), [memoryview(source) for source in sources])
-    return found is not None and coding in found.target.codings
+    return found is not None and CODING in found.target.codings
 
 
 def test_beside_the_file_itself() -> None:
@@ -67,47 +64,3 @@ def test_one_in_another_is_left() -> None:
     inner = [tar({"x.js.br": br(content), "x.js": content}) for content in (OLD, NEW)]
     source, target = (tar({"all.tar.br": br(each)}) for each in inner)
     assert views(target, source).target.actions.count(3) == 1
-
-
-XZ = Coding("xz", "liblzma-5.8.1-6-crc64")
-
-
-def test_xz_beside_an_older_one_of_any_number() -> None:
-    target = tar({"cache/x_1.2.tar.xz": lzma.compress(NEW), "y": b""})
-    found = views(target, tar({"cache/x_1.1.tar.xz": lzma.compress(OLD)}))
-    assert found.target.codings == (XZ,)
-
-
-def test_xz_that_is_alone_stays_as_it_is() -> None:
-    assert not is_expanded(tar({"x.tar.xz": lzma.compress(NEW)}), tar({"y.tar.xz": lzma.compress(OLD)}), coding=XZ)
-
-
-def test_symbols_of_a_program() -> None:
-    target, source = (
-        tar({"lib.so": sections([Section(".gnu_debugdata", lzma.compress(content), flags=0)]), "y": b""})
-        for content in (NEW, OLD)
-    )
-    assert views(target, source).target.codings == (XZ,)
-
-
-def test_what_a_debian_package_holds() -> None:
-    def package(content: bytes) -> bytes:
-        held = tar({"usr/share/doc/changelog.gz": gz(content), "usr/lib/x": content})
-        return ar({"debian-binary": b"2.0\n", "data.tar.xz": lzma.compress(held)})
-
-    target, source = (tar({"x.deb": package(content)}) for content in (NEW, OLD))
-    found = views(target, source)
-    assert XZ in found.target.codings
-    assert len(found.target.codings) == 2
-
-
-@pytest.mark.parametrize("outer", ["x.xz", "x.br"])
-@pytest.mark.parametrize("inner", ["y.xz", "y.br"])
-def test_none_is_expanded_within_another(outer: str, inner: str) -> None:
-    pack: dict[str, Callable[[bytes], bytes]] = {"xz": lzma.compress, "br": br}
-
-    def layer(content: bytes) -> bytes:
-        return tar({outer: pack[outer[2:]](tar({inner: pack[inner[2:]](content)}))})
-
-    found = views(layer(NEW), layer(OLD))
-    assert len(found.target.codings) == 1

@@ -70,9 +70,6 @@ def test_a_view_that_is_cut_short_is_refused(view: View, cut: int) -> None:
         parse_view(data[: cut % len(data)])
 
 
-BOTH = (0, FIRST_CODING), (0, FIRST_CODING + 1)
-
-
 @pytest.mark.parametrize(
     ("view", "defect"),
     [
@@ -81,8 +78,6 @@ BOTH = (0, FIRST_CODING), (0, FIRST_CODING + 1)
         (view_of((0, FIRST_CODING), (0, REST), (0, REST)), "after its end"),
         (view_of((0, END)), "first use"),
         (view_of(*[(0, FIRST_CODING)] * 2, *[(0, END)] * 3, codings=(Coding("brotli"),)), "in another one"),
-        (view_of(*[(0, FIRST_CODING)] * 2, *[(0, END)] * 3, codings=(Coding("xz"),)), "in another one"),
-        (view_of(*BOTH, *[(0, END)] * 3, codings=(Coding("xz"), Coding("brotli"))), "in another one"),
         (view_of((0, FIRST_CODING), (0, END), (0, END), codings=(RAW, RAW)), "first use"),
         (view_of(*[(0, FIRST_CODING)] * (MAX_DEPTH + 1), *[(0, END)] * (MAX_DEPTH + 2)), "levels"),
     ],
@@ -109,7 +104,7 @@ def test_malformed_bytes_are_refused(data: bytes, defect: str) -> None:
         parse_view(data)
 
 
-def test_large_streams_may_follow_each_other_at_any_depth() -> None:
+def test_brotli_streams_may_follow_each_other_at_any_depth() -> None:
     brotli, archive = Coding("brotli"), Coding("zip-archive")
     begin, inner = FIRST_CODING, FIRST_CODING + 1
     records = [(0, begin), (0, inner), (0, END), (0, REST), (0, inner), (0, begin), (0, END), (0, END), (0, END)]

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from functools import cache
 
 from airpatch.encoders.libbrotli import brotli_names
-from airpatch.encoders.liblzma import xz_names
 from airpatch.encoders.libzopfli import zopfli_names
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.replicas import other_names, usual_names
 from airpatch.encoders.zstd_replicas import libzstd_names, zstd_names
 from airpatch.errors import UsageError
 from airpatch.format.features import encoder_feature, is_version, view_feature
-from airpatch.views.framings import FRAMINGS, LARGE
+from airpatch.views.framings import BROTLI, FRAMINGS
 
 VERSIONS = ("0.1",)
 """Released, or about to be, the oldest first. The last one is this airpatch."""
@@ -28,20 +27,17 @@ _LATER: Mapping[str, str] = {}
 @cache
 def known_features() -> frozenset[str]:
     """Return the names of all features that this airpatch has (spec/FORMAT.md, Features)."""
-    encoders = (*usual_names(), *other_names(), *zstd_names(), *_names_of_libraries())
+    encoders = (*usual_names(), *other_names(), *zstd_names(), *libzstd_names(), *brotli_names(), *zopfli_names())
     return frozenset((*map(encoder_feature, encoders), *map(view_feature, FRAMINGS)))
 
 
 @cache
 def features_of_this_host() -> frozenset[str]:
-    """Return those that can be carried out here: uncompiled, airpatch has no libzstd, libbrotli, liblzma and zopfli."""
+    """Return those that can be carried out here: uncompiled, airpatch has no libzstd, libbrotli and zopfli."""
     if AVAILABLE:
         return known_features()
-    return known_features().difference(map(encoder_feature, _names_of_libraries()), map(view_feature, LARGE))
-
-
-def _names_of_libraries() -> tuple[str, ...]:
-    return (*libzstd_names(), *brotli_names(), *xz_names(), *zopfli_names())
+    libraries = map(encoder_feature, (*libzstd_names(), *brotli_names(), *zopfli_names()))
+    return known_features().difference(libraries, [view_feature(BROTLI)])
 
 
 def since(feature: str) -> str:

@@ -156,7 +156,7 @@ class _Index:
     def _others(self, reference: Reference) -> str:
         """Return what to say of the other tags of the same repository."""
         repositories = (reference.repository, *_shortened(reference.full))
-        names = list(dict.fromkeys(name.reference for r in repositories for name in self._names.get((r, None), ())))
+        names = list(dict.fromkeys(name.reference for r in repositories for name in self._names.get((r, None), {})))
         if not names:
             return ""
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

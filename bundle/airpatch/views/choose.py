@@ -160,8 +160,8 @@ def _hash(data: memoryview, release_pages: Callable[[], None]) -> int:
 def _kept_target(
     levels: Sequence[FoundLevel], others: set[int], beside: set[bytes], prover: Prover, reader: ViewReader
 ) -> list[FoundLevel]:
-    """Return those of `levels` that changed and that a replica reproduces, or that hold such streams; those of
-    brotli and xz if their names are in `beside`.
+    """Return those of `levels` that changed and that a replica reproduces, or that hold such streams; brotli streams
+    if their names are in `beside`.
     """
     kept = []
     for level in levels:
@@ -173,7 +173,7 @@ def _kept_target(
                 else:
                     reader.note_unknown(Coding(level.framing))
         elif (level.digest not in others or _is_needed(level, levels, others)) and (
-            level.framing not in framings.LARGE or level.name in beside
+            level.framing != framings.BROTLI or level.name in beside
         ):
             encoder = prover.encoder(level, reader) if check(level) else None
             if encoder is not None:

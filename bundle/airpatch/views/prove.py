@@ -9,8 +9,6 @@ from typing import Protocol
 
 from airpatch.encoders import libbrotli
 from airpatch.encoders.libbrotli import QUALITIES, SLOW, WINDOWS, brotli_name
-from airpatch.encoders.liblzma import EACH_STREAM as EACH_XZ
-from airpatch.encoders.liblzma import xz_candidates, xz_effort, xz_parameters
 from airpatch.encoders.libzopfli import AVAILABLE, EACH_STREAM, USUAL, zopfli_effort, zopfli_names
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import other_names, usual_names
@@ -39,10 +37,9 @@ LIKELY = tuple(
 
 
 MAX_SLOW = 32 << 20
-"""Bytes of content that a target will make by libbrotli at slow qualities, or that were tried: half a minute. What
-takes liblzma as long counts as much; and so long may zopfli take besides.
+"""Bytes of content that a target will make by libbrotli at slow qualities, or that were tried: half a minute; and what
+takes zopfli as long.
 """
-_XZ_HEADER = 64
 _ZOPFLI_PATIENCE = 3
 """After so many streams that were small enough for zopfli, and not its own, no other is tried."""
 _LIKELY_QUALITIES = (11, 9, 5, 6, 4)
@@ -81,9 +78,7 @@ class Prover:
 
     def __init__(self, likely: Sequence[str] = LIKELY, pause: Callable[[], None] = lambda: None) -> None:
         self._likely = likely
-        room = _Room(pause)
-        self._brotli = _BrotliProver(room)
-        self._xz = _XzProver(room)
+        self._brotli = _BrotliProver(pause)
         self._zopfli = _ZopfliProver(pause)
         self._recent = list(_SYSTEM)
         self._failed = 0
@@ -94,8 +89,6 @@ class Prover:
         """
         if level.framing == framings.BROTLI:
             return self._brotli.encoder(level, reader)
-        if level.framing == framings.XZ:
-            return self._xz.encoder(level, reader)
         if level.framing in CONVERSIONS:
             return _no_encoder(Coding(level.framing), reader)
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
@@ -139,53 +132,14 @@ def _no_encoder(coding: Coding, reader: ViewReader) -> str | None:
     return None
 
 
-class _Room:
-    """What may still be left to libbrotli and liblzma, or be tried."""
-
-    def __init__(self, pause: Callable[[], None]) -> None:
-        self._pause = pause
-        self._left = MAX_SLOW
-
-    def take(self, effort: int) -> bool:
-        """Return whether there is room for an effort, which is taken then."""
-        if self._left < effort:
-            return False
-        self._left -= effort
-        self._pause()
-        return True
-
-
-class _XzProver:
-    """Finds the preset of xz streams; their headers leave few. Those that were right before come first."""
-
-    def __init__(self, room: _Room) -> None:
-        self._room = room
-        self._recent: list[str] = []
-
-    def encoder(self, level: FoundLevel, reader: ViewReader) -> str | None:
-        """Return the name of the encoder that makes a stream and that `reader` knows, None if there is none."""
-        packed = level.data[level.body : level.end]
-        names = xz_candidates(bytes(packed[:_XZ_HEADER]))
-        for name in sorted(names, key=lambda name: name not in self._recent):
-            if not reader.knows(Coding(level.framing, name)):
-                reader.note_unknown(Coding(level.framing, name))
-                return None
-            # One that is not right is found out within a MiB.
-            if not self._room.take(xz_effort(level.size, xz_parameters(name).is_extreme) + EACH_XZ):
-                return None
-            if _makes(_encode(name, level.framing), packed, level.framing):
-                self._recent = [name, *(each for each in self._recent if each != name)]
-                return name
-        return None
-
-
 class _BrotliProver:
     """Finds the quality of brotli streams; the window is in their header. Those that were right before come first."""
 
-    def __init__(self, room: _Room) -> None:
-        self._room = room
+    def __init__(self, pause: Callable[[], None]) -> None:
+        self._pause = pause
         self._failed = 0
         self._qualities = sorted(QUALITIES, key=lambda each: (each not in _LIKELY_QUALITIES, -each))
+        self._room = MAX_SLOW
 
     def encoder(self, level: FoundLevel, reader: ViewReader) -> str | None:
         """Return the name of the encoder that makes a stream and that `reader` knows, None if there is none."""
@@ -201,8 +155,12 @@ class _BrotliProver:
             if not reader.knows(Coding(level.framing, name)):
                 reader.note_unknown(Coding(level.framing, name))
                 return None
-            if quality >= SLOW and not self._room.take(level.size + libbrotli.EACH_STREAM):
-                continue
+            if quality >= SLOW:
+                effort = level.size + libbrotli.EACH_STREAM
+                if self._room < effort:
+                    continue
+                self._room -= effort
+                self._pause()
             if _makes(_encode(name, level.framing), packed, level.framing):
                 self._qualities.remove(quality)
                 self._qualities.insert(0, quality)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from airpatch.encoders.libbrotli import BEGINNING, brotli_encoder
-from airpatch.encoders.liblzma import xz_encoder
 from airpatch.encoders.libzopfli import zopfli_deflater, zopfli_names
 from airpatch.encoders.replicas import Deflater, deflater
 from airpatch.encoders.spending import UNBOUNDED, Meter
@@ -18,8 +17,6 @@ def stream_encoder(coding: Coding, meter: Meter = UNBOUNDED) -> Deflater:
     if coding.framing == framings.BROTLI:
         meter.search(BEGINNING)
         return brotli_encoder(coding.encoder, meter.spend)
-    if coding.framing == framings.XZ:
-        return xz_encoder(coding.encoder, meter.spend)
     if coding.encoder in zopfli_names():
         return zopfli_deflater(coding.encoder, meter.spend)
     return deflater(coding.encoder, search=meter.search)

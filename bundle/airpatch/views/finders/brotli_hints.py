@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from airpatch.views import framings
-from airpatch.views.finders.hint import Hint, is_within_large
+from airpatch.views.finders.hint import Hint
 
 SUFFIX = b".br"
 
 
 def is_name(name: bytes) -> bool:
-    """Return whether a file of that name may be a brotli stream that is not in another one."""
-    return name.endswith(SUFFIX) and not is_within_large(name)
+    """Return whether a file of that name may be a brotli stream that is not in another one (`MAX_DEPTH`)."""
+    return name.endswith(SUFFIX) and SUFFIX + b"!" not in name
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:

@@ -17,7 +17,6 @@ from airpatch.views.finders import (
     png_hints,
     pyc_hints,
     woff_hints,
-    xz_hints,
     zip_hints,
 )
 from airpatch.views.finders.hint import Hint
@@ -35,7 +34,6 @@ _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
     pdf_hints.MAGIC: pdf_hints.find,
     png_hints.MAGIC: png_hints.find,
     woff_hints.MAGIC: woff_hints.find,
-    xz_hints.MAGIC: xz_hints.find,
     **dict.fromkeys(pyc_hints.MAGICS, pyc_hints.find),
 }
 """By the bytes that they begin with."""

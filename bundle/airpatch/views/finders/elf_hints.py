@@ -1,6 +1,4 @@
-"""Compressed sections of ELF files: SHF_COMPRESSED (gABI, Section Compression), the older `.zdebug_`, and the symbols
-that Fedora and its kin leave in programs (`.gnu_debugdata`).
-"""
+"""Compressed sections of ELF files: SHF_COMPRESSED (gABI, Section Compression) and the older `.zdebug_`."""
 
 from __future__ import annotations
 
@@ -8,18 +6,16 @@ import struct
 from itertools import islice
 
 from airpatch.views.finders.hint import Hint, without_overlaps
-from airpatch.views.finders.xz_hints import xz_hint
 from airpatch.views.finders.zlib_hints import zlib_hint
 
 _COMPRESSED = 0x800  # SHF_COMPRESSED
 _ZLIB = 1  # ELFCOMPRESS_ZLIB
-_SYMBOLS = b".gnu_debugdata"
 _MAX_SECTIONS = 1 << 12
 _MAX_NAMES = 1 << 20
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """Return the streams of sections, under the names that these have if they are not compressed."""
+    """Return the zlib streams of sections, under the names that these have if they are not compressed."""
     if len(data) < 64 or data[5] not in (1, 2) or data[4] not in (1, 2):
         return ()
     order = "<" if data[5] == 1 else ">"
@@ -46,6 +42,4 @@ def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
         elif section.startswith(b".zdebug_") and bytes(data[offset : offset + 4]) == b"ZLIB":
             label = section.replace(b".z", b".", 1)
             hints += zlib_hint(data[: offset + length], offset + 12, name + b"!" + label)
-        elif section == _SYMBOLS:
-            hints += xz_hint(data[: offset + length], offset, name + b"!" + section)
     return without_overlaps(hints, len(data))
