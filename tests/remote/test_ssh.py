@@ -237,6 +237,26 @@ def test_a_name_that_cannot_be_resolved_is_an_error_at_once_unless_it_could_befo
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("Host key verification failed.", "^qa: its host key is unknown or has changed; log in once with ssh"),
+        ("me@qa: Permission denied (publickey,password).", "^qa: ssh cannot log in; check the user and the key"),
+        ("connect to host qa port 22: Connection refused", r"cannot be reached \(3 attempts\)"),
+    ],
+)
+def test_what_another_attempt_does_not_change_is_an_error_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, message: str
+) -> None:
+    monkeypatch.setattr(ssh.RemoteHost.__init__, "__defaults__", (3, 0.0))
+    script = tmp_path / "shell"
+    script.write_text(f"#!/bin/sh\necho x >>{tmp_path}/tried; echo '{words}' >&2; exit 255\n")
+    script.chmod(0o755)
+    with pytest.raises(TargetError, match=message):
+        airpatch.send(IMAGES / "r1", f"qa:{tmp_path / 'root'}", shell=str(script))
+    assert (tmp_path / "tried").read_text().count("x") == (3 if "attempts" in message else 1)
+
+
+@pytest.mark.parametrize(
     ("text", "host", "path"),
     [
         ("qa.example:/var/lib/registry", "qa.example", "/var/lib/registry"),

@@ -30,8 +30,14 @@ from airpatch.errors import (
 
 _BROKEN = 255
 """The exit code of ssh where the connection is at fault, and not the command (ssh(1))."""
-_UNRESOLVED = "Could not resolve hostname"
-"""What ssh says of a name that nobody knows (resolve_host of OpenSSH's ssh.c); it says so in English everywhere."""
+_HOPELESS = {
+    "Could not resolve hostname": "the name cannot be resolved; check how it is written",
+    "Host key verification failed": "its host key is unknown or has changed; log in once with ssh, and compare the key",
+    "Permission denied (": "ssh cannot log in; check the user and the key",
+}
+"""What OpenSSH says, in English everywhere, where another attempt ends like the first, and what that means (ssh.c,
+sshconnect.c, sshconnect2.c).
+"""
 _NO_COMMAND = 127
 _REMOTE = re.compile(
     r"(?P<user>(?!-)[^@:/\[\]]+@)?(\[(?P<address>[0-9A-Fa-f:.]+(%\w+)?)\]|(?!-)(?P<host>[^@:/\[\]]+))"
@@ -74,8 +80,8 @@ class LineBroken(Exception):
     """The connection to the host broke, or was never made."""
 
 
-class _Unresolved(LineBroken):
-    """The host's name could not be resolved."""
+class _Hopeless(LineBroken):
+    """Another attempt would end the same way, for the reason that is the argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +211,8 @@ class RemoteHost:
             try:
                 return attempt()
             except LineBroken as error:
-                if isinstance(error, _Unresolved) and not number:  # later, the line may have taken the resolver with it
-                    raise TargetError(f"{self.host}: the name cannot be resolved; check how it is written") from None
+                if isinstance(error, _Hopeless) and not number:  # later, the line may have taken the resolver with it
+                    raise TargetError(f"{self.host}: {error}") from None
                 self.said("the connection was lost")
         raise TargetError(f"{self.host}: cannot be reached ({self.attempts} attempts): see ssh's messages")
 
@@ -221,12 +227,11 @@ class RemoteHost:
 
         Raises LineBroken, and TargetError if there is no ssh.
         """
-        unresolved = threading.Event()
+        reasons: list[str] = []
         passed_on = _Said(self.said)
 
         def said(text: str) -> None:
-            if _UNRESOLVED in text:
-                unresolved.set()
+            reasons.extend(reason for words, reason in _HOPELESS.items() if words in text)
             passed_on(text)
 
         try:
@@ -267,7 +272,7 @@ class RemoteHost:
             raise TargetError(f"{self.host}: prints more than {_MOST_OUTPUT} bytes, which no airpatch does")
         if process.returncode == _BROKEN or process.returncode < 0:
             passed_on.tell_last()
-            raise _Unresolved if unresolved.is_set() else LineBroken
+            raise _Hopeless(reasons[0]) if reasons else LineBroken
         return _Ended(process.returncode, bytes(output), passed_on)
 
     def _checked(self, ended: _Ended) -> bytes:
