@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import airpatch
-from airpatch.errors import UsageError
+from airpatch.errors import TargetError, UsageError
 from airpatch.operations.make_line import _read_plan
 from tests.operations.conftest import write_images
 
@@ -34,5 +34,5 @@ def test_no_output_lies_in_the_store(store: Path, name: str) -> None:
 
 def test_a_plan_that_is_a_pipe_without_a_writer_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "plan")
-    with pytest.raises(UsageError, match="pipe that nobody writes to"):
+    with pytest.raises(TargetError, match="pipe that nobody writes to"):
         _read_plan(tmp_path / "plan")
