@@ -187,9 +187,9 @@ def test_a_limit_is_raised_by_option(tmp_path: Path, monkeypatch: pytest.MonkeyP
     [
         ("nothing=1", "no limit is called 'nothing'; there are index, values"),
         ("index=1", "can only be raised"),
-        ("index", "must be a whole number"),
+        ("index", "must be NAME=VALUE"),
         ("index=x", "must be a whole number"),
-        ("=", "must be a whole number"),
+        ("=", "must be NAME=VALUE"),
     ],
 )
 def test_what_is_no_limit_is_refused(words: str, message: str, tmp_path: Path) -> None:

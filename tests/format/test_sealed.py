@@ -32,7 +32,7 @@ def test_what_is_sealed_comes_back(value: object) -> None:
 def test_a_changed_bit_is_noticed(value: object, data: st.DataObject) -> None:
     head = bytearray(seal(MAGIC, value))
     head[data.draw(st.integers(0, len(head) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    with pytest.raises(FormatError, match=r"^a file that is damaged at its beginning"):
+    with pytest.raises(FormatError, match=r"^a file, damaged at its beginning"):
         unseal(bytes(head), "a file")
 
 
