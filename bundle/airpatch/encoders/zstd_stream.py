@@ -107,7 +107,7 @@ class ZstdStreamEncoder:
         if self._once is not None:
             return self._once.once(self._held)
         self._encoder.begin(len(self._held))
-        return self._encoder.feed(self._held) + self._encoder.finish()
+        return self._encoder.feed(memoryview(self._held)) + self._encoder.finish()
 
 
 class ZstdStreamDecompressor:
