@@ -49,6 +49,7 @@ takes zstd's encoders as long counts as much; and so long may zopfli take beside
 _ZSTD_DEFAULT = "3"
 """The level of what is packed at once: sections of programs."""
 _ZSTD_BLOCK = 128 << 10
+_ZSTD_JOB = 512 << 10
 _ZOPFLI_PATIENCE = 3
 """After so many streams that were small enough for zopfli, and not its own, no other is tried."""
 _LIKELY_QUALITIES = (11, 9, 5, 6, 4)
@@ -175,7 +176,8 @@ class _ZstdProver:
         if self._failed > _PATIENCE and self._failed % _PATIENCE:
             return None
         packed = level.data[level.body : level.end]
-        for name in sorted(_zstd_names(packed, level.size), key=lambda name: name not in self._recent):
+        names = _zstd_names(packed, level.size)
+        for name in sorted(names, key=lambda name: (name not in self._recent, _is_workers(name, level.size))):
             if not reader.knows(Coding(level.framing, name)):
                 reader.note_unknown(Coding(level.framing, name))
                 return None
@@ -187,6 +189,11 @@ class _ZstdProver:
                 self._failed = 0
                 return name
         return None
+
+
+def _is_workers(name: str, size: int) -> bool:
+    """Return whether an encoder has workers for what is less than a job: without, it makes the same in less memory."""
+    return "-mt" in name and size < _ZSTD_JOB
 
 
 def _zstd_names(packed: memoryview, size: int) -> list[str]:
