@@ -95,10 +95,19 @@ def archive() -> tuple[Target, Iterator[bytes]]:
 
 
 def manifests() -> tuple[Target, Iterator[bytes]]:
-    from airpatch.model.manifest import parse_manifest
+    from airpatch.model.manifest import OCI_INDEX, OCI_MANIFEST, parse_manifest
     from fixtures.json_cases import json_cases
+    from tests.support import OCI_LAYER, descriptor, encode
 
-    return parse_manifest, (case.content for case in json_cases())
+    def first() -> Iterator[bytes]:
+        yield from (case.content for case in json_cases())
+        layer, image, index = (descriptor(b"", kind) for kind in (OCI_LAYER, OCI_MANIFEST, OCI_INDEX))
+        yield encode({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [image, index, layer]})
+        for config, layers in ((layer, [image]), (index, [layer])):
+            yield encode({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers})
+        yield b"[" * 200 + b"]" * 200
+
+    return parse_manifest, first()
 
 
 def layer_patches() -> tuple[Target, Iterator[bytes]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from airpatch import limits
 from airpatch.blobs.content import read_blob
 from airpatch.errors import SourceError, UsageError
 from airpatch.files.packing import ARTIFACT_TYPE, FilesArtifact, FilesOption, pack_files, tag_of
@@ -93,3 +94,9 @@ def test_a_release_name_becomes_a_tag(release: str, tag: str) -> None:
 def test_options_that_make_no_sense(text: str) -> None:
     with pytest.raises(UsageError, match="--files"):
         FilesOption.parse(text)
+
+
+def test_more_folders_than_a_manifest_has_room_for_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits.MANIFEST, "value", 600)
+    with pytest.raises(SourceError, match=r"deploy: has 3 layers, .* more than 600 \(--limit manifest"):
+        packed(make_folder(tmp_path / "deploy"))

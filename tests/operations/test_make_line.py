@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 import airpatch
-from airpatch.errors import UsageError
+from airpatch.errors import TargetError, UsageError
+from airpatch.operations.make_line import _read_plan
 from tests.operations.conftest import write_images
 
 
@@ -28,3 +30,9 @@ def test_no_output_lies_in_the_store(store: Path, name: str) -> None:
         with pytest.raises(UsageError, match="lies in the store"):
             airpatch.collect(store, "r1", "r1", folder / name)
         assert (store / "airpatch-store.json").read_bytes() == before
+
+
+def test_a_plan_that_is_a_pipe_without_a_writer_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "plan")
+    with pytest.raises(TargetError, match="pipe that nobody writes to"):
+        _read_plan(tmp_path / "plan")

@@ -17,6 +17,7 @@ import pytest
 
 import airpatch
 from airpatch.errors import SourceError, TargetError, TrustError, UsageError
+from airpatch.operations.send_bundle import _any_product
 from airpatch.remote import ssh
 from airpatch.remote.ssh import RemoteRoot
 from airpatch.sources.gather import gather
@@ -236,6 +237,26 @@ def test_a_name_that_cannot_be_resolved_is_an_error_at_once_unless_it_could_befo
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("Host key verification failed.", "^qa: its host key is unknown or has changed; log in once with ssh"),
+        ("me@qa: Permission denied (publickey,password).", "^qa: ssh cannot log in; check the user and the key"),
+        ("connect to host qa port 22: Connection refused", r"cannot be reached \(3 attempts\)"),
+    ],
+)
+def test_what_another_attempt_does_not_change_is_an_error_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, message: str
+) -> None:
+    monkeypatch.setattr(ssh.RemoteHost.__init__, "__defaults__", (3, 0.0))
+    script = tmp_path / "shell"
+    script.write_text(f"#!/bin/sh\necho x >>{tmp_path}/tried; echo '{words}' >&2; exit 255\n")
+    script.chmod(0o755)
+    with pytest.raises(TargetError, match=message):
+        airpatch.send(IMAGES / "r1", f"qa:{tmp_path / 'root'}", shell=str(script))
+    assert (tmp_path / "tried").read_text().count("x") == (3 if "attempts" in message else 1)
+
+
+@pytest.mark.parametrize(
     ("text", "host", "path"),
     [
         ("qa.example:/var/lib/registry", "qa.example", "/var/lib/registry"),
@@ -293,3 +314,49 @@ def test_a_real_line_breaks_and_the_rest_is_sent(
         assert second.is_patch
         check(root, "r2")
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+def babbling(tmp_path: Path, script: str) -> ssh.RemoteHost:
+    """A host that runs `script`, whatever it is asked for."""
+    shell = tmp_path / "babbling"
+    shell.write_text(f"#!/bin/sh\n{script}\n")
+    shell.chmod(0o755)
+    return ssh.RemoteHost("qa", [str(shell)], "airpatch", lambda _: None, pause=0.0)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "[" * 200_000,
+        '{"error": [5]}',
+        '{"error": {"message": {}, "findings": 5, "exit": []}}',
+        '{"error": {"message": "m", "findings": {"a": 1}, "exit": "7"}}',
+        '{"error": 5}',
+    ],
+)
+def test_whatever_a_host_babbles_as_its_error(output: str, tmp_path: Path) -> None:
+    (tmp_path / "output").write_text(output)
+    with pytest.raises(TargetError, match=r"^qa: "):
+        babbling(tmp_path, f"cat {tmp_path / 'output'}; exit 1").airpatch("inspect")
+
+
+@pytest.mark.parametrize("output", ["9" * 5000, "-1", "many", "7 8"])
+def test_a_host_that_cannot_count_has_nothing(output: str, tmp_path: Path) -> None:
+    assert babbling(tmp_path, f"echo {output}")._arrived("file", "name", 100) == 0
+
+
+def test_a_host_that_prints_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "_MOST_OUTPUT", 1 << 20)
+    with pytest.raises(TargetError, match="prints more than 1048576 bytes"):
+        babbling(tmp_path, "yes").airpatch("inspect")
+    with pytest.raises(SourceError) as caught:
+        babbling(tmp_path, "echo 'airpatch: what' >&2; yes ' where' | head -30000 >&2; exit 7").airpatch("inspect")
+    assert len(caught.value.findings) < 30_000
+
+
+@pytest.mark.parametrize("output", ["", "[", "[]", '{"current": 5}', '{"current": [5]}', '{"current": {"\\u001b": 1}}'])
+def test_products_that_a_host_babbles(output: str, tmp_path: Path) -> None:
+    (tmp_path / "output").write_text(output)
+    host = babbling(tmp_path, f"cat {tmp_path / 'output'}")
+    with pytest.raises(TargetError, match="is no JSON document of 'inspect'"):
+        _any_product(host, RemoteRoot.parse("qa:/root"))

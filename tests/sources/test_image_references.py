@@ -184,3 +184,11 @@ def test_pick_names_what_is_no_reference() -> None:
 def test_an_image_without_a_tag_is_picked_by_its_digest() -> None:
     untagged = FoundImage(ImageName.by_digest("shop/web", A), "here", lambda: entry("x:y").load(), A)
     assert select([Reference.parse(f"registry.local/shop/web@{A}")], [entry("shop/web:r1", B), untagged]) == [untagged]
+
+
+def test_what_is_no_list_at_all_is_told_briefly(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("/\n" * 5000)
+    with pytest.raises(UsageError) as caught:
+        read_images_list(tmp_path / "list")
+    assert len(caught.value.findings) == 1001
+    assert caught.value.findings[-1] == "and no further line was looked at"

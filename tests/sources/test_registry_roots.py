@@ -135,5 +135,7 @@ def test_a_file_among_the_tags_is_a_remark(root: Path) -> None:
 
 def test_the_way_to_do_without_a_tag_that_is_not_whole_is_named(root: Path) -> None:
     shutil.rmtree(next((root / REPOSITORIES).rglob("_manifests/tags/*/current")))  # as a broken deletion leaves it
-    with pytest.raises(SourceError, match="choose the others with --images-list"):
+    with pytest.raises(SourceError, match=r"to do without them, choose the others with --image\n"):
+        gather([str(root)], chosen_by="--image")
+    with pytest.raises(SourceError, match=r"some images cannot be used as they are\n"):
         gather([str(root)])

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from airpatch import limits
 from airpatch.blobs.content import PIECE, BlobReader, BytesContent, ChainedContent, Content, require
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore
 from airpatch.errors import FormatError, SourceError, UsageError
@@ -106,6 +107,11 @@ def pack_files(option: FilesOption, release: str, new_file: NewFile) -> FilesArt
         "layers": layers,
     }
     manifest = json.dumps(document, separators=(",", ":")).encode()
+    if len(manifest) > limits.MANIFEST.value:
+        raise SourceError(
+            f"{option.folder}: has {len(layers):,} layers, one for each folder at its top, so that its manifest has "
+            f"more than {limits.MANIFEST} bytes: put them into one folder"
+        )
     content = ChainedContent([BytesContent({Digest.of(_EMPTY): _EMPTY}), packed])
     return FilesArtifact(ImageName(option.repository, tag_of(release)), manifest, content)
 

@@ -240,7 +240,8 @@ class Differ:
         try:
             check_blob(self._content, blob.digest, blob.size, share.advance)
         except IntegrityError as error:
-            raise IntegrityError(f"cannot build upon a base that is damaged: {error.message}") from None
+            message = f"cannot build upon a base that is damaged: {error.message}; find it with 'airpatch verify BASE'"
+            raise IntegrityError(message) from None
         return self._look(blob, share)
 
     def _look(self, blob: Blob, share: Share, take: Callable[[bytes], None] = lambda _piece: None) -> LayerBlob | None:

@@ -169,6 +169,7 @@ def gather_release(
         expires=label.expires,
         product_of_bases=label.product_of_bases,
         sequence_after_bases=label.sequence_after_bases,
+        chosen_by="--images-list",
     )
     release = gathered.release
     if release.expires and release.expires <= time.time():

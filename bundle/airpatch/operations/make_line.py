@@ -15,7 +15,7 @@ from airpatch.errors import FormatError, SourceError, UsageError, unreadable
 from airpatch.execution import Execution
 from airpatch.format import magics
 from airpatch.format.inventories import Inventory
-from airpatch.linux import real_path
+from airpatch.linux import read_start, real_path
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
 from airpatch.operations.create_bundle import WrittenBundle, open_output
 from airpatch.operations.pages import page_file
@@ -211,8 +211,7 @@ def _read_site(name: str) -> Site:
 
 def _read_plan(path: Path) -> LinePlan:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_PLAN + 1)
+        content = read_start(path, MAX_PLAN + 1)
     except OSError as error:
         raise unreadable(str(path), error) from None
     try:

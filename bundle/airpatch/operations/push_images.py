@@ -204,7 +204,9 @@ def _open_patches(paths: Sequence[str], stack: ExitStack, trusted: TrustedSigner
 def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSigners | None) -> _Prepared:
     """Return the images of one source."""
     checked = partial(require_valid_source, trusted, purpose="pushing bundles")
-    gathered = gather([path], job.execution, picks=images, pull=PullOptions(job.access), opened=checked)
+    gathered = gather(
+        [path], job.execution, picks=images, pull=PullOptions(job.access), opened=checked, chosen_by="--image"
+    )
     plan = job.plan(gathered.release.images, gathered.manifests)
     found = gathered.release.images
     return _Prepared(plan, found, gathered.manifests, GatheredSupply(gathered), warnings=_signature_warnings(found))

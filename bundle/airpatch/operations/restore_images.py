@@ -128,7 +128,7 @@ def restore(
             require_valid(trusted, patch.opening, patch.name)
             return _restore_upon(base, patch, images, place, execution, pull)
     checked = partial(require_valid_source, trusted, purpose="restoring from a bundle")
-    gathered = gather([os.fspath(source)], execution, picks=images, opened=checked, pull=pull)
+    gathered = gather([os.fspath(source)], execution, picks=images, opened=checked, pull=pull, chosen_by="--image")
     if release not in (None, gathered.release.name):
         raise UsageError(f"{source}: has release {gathered.release.name}, not {release}")
     gathered.fetch((blob.digest for blob in gathered.release.blobs), execution)

@@ -14,9 +14,10 @@ from pathlib import Path
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.open_bundles import is_bundle
 from airpatch.blobs.output import write_error
-from airpatch.errors import UsageError
+from airpatch.errors import FormatError, TargetError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.registry import STORAGE
+from airpatch.model.release import check_product
 from airpatch.operations.arguments import Paths, StrPath, names, within
 from airpatch.operations.create_bundle import WrittenBundle, create
 from airpatch.operations.make_patch import diff
@@ -149,8 +150,17 @@ def _inventory(host: RemoteHost, remote: RemoteRoot, work: Path, product: str | 
 
 def _any_product(host: RemoteHost, remote: RemoteRoot) -> Sequence[str]:
     """Return the option that chooses one of several products on the root: what it has is the same for all."""
-    products = json.loads(host.airpatch("inspect", remote.path, "--json", "-q"))["current"]
-    return ("--product", min(products)) if products else ()
+    try:
+        products = sorted(json.loads(host.airpatch("inspect", remote.path, "--json", "-q"))["current"])
+        for product in products[:1]:
+            check_product(product)
+            return ("--product", product)
+        return ()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, FormatError):
+        raise TargetError(
+            f"{remote.host}: what its airpatch says of {remote.path} is no JSON document of 'inspect': does something "
+            "else print there, such as a startup file of its shell?"
+        ) from None
 
 
 def _apply(host: RemoteHost, remote: RemoteRoot, bundle: Path, execution: Execution) -> None:

@@ -30,8 +30,14 @@ from airpatch.errors import (
 
 _BROKEN = 255
 """The exit code of ssh where the connection is at fault, and not the command (ssh(1))."""
-_UNRESOLVED = "Could not resolve hostname"
-"""What ssh says of a name that nobody knows (resolve_host of OpenSSH's ssh.c); it says so in English everywhere."""
+_HOPELESS = {
+    "Could not resolve hostname": "the name cannot be resolved; check how it is written",
+    "Host key verification failed": "its host key is unknown or has changed; log in once with ssh, and compare the key",
+    "Permission denied (": "ssh cannot log in; check the user and the key",
+}
+"""What OpenSSH says, in English everywhere, where another attempt ends like the first, and what that means (ssh.c,
+sshconnect.c, sshconnect2.c).
+"""
 _NO_COMMAND = 127
 _REMOTE = re.compile(
     r"(?P<user>(?!-)[^@:/\[\]]+@)?(\[(?P<address>[0-9A-Fa-f:.]+(%\w+)?)\]|(?!-)(?P<host>[^@:/\[\]]+))"
@@ -39,6 +45,11 @@ _REMOTE = re.compile(
     re.DOTALL,
 )
 """A host as `RemoteRoot` has it. The shell there does not see the path, so `~` alone is understood, and no `~USER`."""
+_COUNT = re.compile(rb"\s*[0-9]{1,18}\s*")
+_MOST_OUTPUT = 128 << 20
+"""Bytes that a command on the host may print: twice the largest inventory."""
+_MOST_FINDINGS = 10_000
+"""Lines that belong to one message."""
 _PIECE = 1 << 18
 _OWN = "airpatch: "
 """With which each message of airpatch begins; the lines that belong to it are indented."""
@@ -69,8 +80,8 @@ class LineBroken(Exception):
     """The connection to the host broke, or was never made."""
 
 
-class _Unresolved(LineBroken):
-    """The host's name could not be resolved."""
+class _Hopeless(LineBroken):
+    """Another attempt would end the same way, for the reason that is the argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,8 @@ class _Said:
 
     def __call__(self, line: str) -> None:
         if self.last and line.startswith(" "):
-            self.last.append(line)
+            if len(self.last) < _MOST_FINDINGS:
+                self.last.append(line)
             return
         self.tell_last()
         if line.startswith(_OWN):
@@ -183,7 +195,7 @@ class RemoteHost:
         """Return how many bytes of the bundle the host already has."""
         end_earlier = _END_EARLIER.format(file=file, name=name)
         ended = self._run(f"{end_earlier}mkdir -p {_INCOMING} && cat {file} 2>/dev/null | wc -c")
-        arrived = int(ended.output) if ended.code == 0 and ended.output.strip().isdigit() else 0
+        arrived = int(ended.output) if ended.code == 0 and _COUNT.fullmatch(ended.output) else 0
         if arrived <= size:
             return arrived
         self._run(f"rm -f {file}")
@@ -199,8 +211,8 @@ class RemoteHost:
             try:
                 return attempt()
             except LineBroken as error:
-                if isinstance(error, _Unresolved) and not number:  # later, the line may have taken the resolver with it
-                    raise TargetError(f"{self.host}: the name cannot be resolved; check how it is written") from None
+                if isinstance(error, _Hopeless) and not number:  # later, the line may have taken the resolver with it
+                    raise TargetError(f"{self.host}: {error}") from None
                 self.said("the connection was lost")
         raise TargetError(f"{self.host}: cannot be reached ({self.attempts} attempts): see ssh's messages")
 
@@ -215,12 +227,11 @@ class RemoteHost:
 
         Raises LineBroken, and TargetError if there is no ssh.
         """
-        unresolved = threading.Event()
+        reasons: list[str] = []
         passed_on = _Said(self.said)
 
         def said(text: str) -> None:
-            if _UNRESOLVED in text:
-                unresolved.set()
+            reasons.extend(reason for words, reason in _HOPELESS.items() if words in text)
             passed_on(text)
 
         try:
@@ -233,9 +244,16 @@ class RemoteHost:
         except OSError as error:
             raise TargetError(f"{self.shell[0]}: cannot be run: {error.strerror}") from None
         output = bytearray()
+
+        def take(piece: bytes) -> bool:
+            output.extend(piece)
+            if len(output) > _MOST_OUTPUT:
+                process.kill()
+            return len(output) <= _MOST_OUTPUT
+
         with process:
             readers = [
-                threading.Thread(target=_drain, args=(process.stdout, output.extend)),
+                threading.Thread(target=_drain, args=(process.stdout, take)),
                 threading.Thread(target=_lines, args=(process.stderr, said)),
             ]
             for reader in readers:
@@ -249,9 +267,12 @@ class RemoteHost:
             finally:
                 for reader in readers:
                     reader.join()
+        if len(output) > _MOST_OUTPUT:
+            passed_on.tell_last()
+            raise TargetError(f"{self.host}: prints more than {_MOST_OUTPUT} bytes, which no airpatch does")
         if process.returncode == _BROKEN or process.returncode < 0:
             passed_on.tell_last()
-            raise _Unresolved if unresolved.is_set() else LineBroken
+            raise _Hopeless(reasons[0]) if reasons else LineBroken
         return _Ended(process.returncode, bytes(output), passed_on)
 
     def _checked(self, ended: _Ended) -> bytes:
@@ -264,13 +285,15 @@ class RemoteHost:
             raise TargetError(f"{self.host}: has no {self.program}; name its path with --remote-airpatch")
         message, *findings = ended.said.last or [f"{self.program} ended with {ended.code}"]
         code = ended.code
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             error = json.loads(ended.output)["error"]
-            if message != error["message"]:
+            told, details = str(error["message"]), list(map(str, error["findings"]))
+            code = error["exit"]
+            if message != told:
                 ended.said.tell_last()
-            message, findings, code = error["message"], error["findings"], error["exit"]
+            message, findings = told, details
         kind = next((kind for kind in _CLASSES if kind.exit_code == code), TargetError)
-        raise kind(f"{self.host}: {message}", [str(finding).strip() for finding in findings])
+        raise kind(f"{self.host}: {message}", [finding.strip() for finding in findings])
 
 
 def _send(source: IO[bytes], size: int, pipe: IO[bytes], sent: Callable[[int], None]) -> None:
@@ -283,9 +306,11 @@ def _send(source: IO[bytes], size: int, pipe: IO[bytes], sent: Callable[[int], N
             sent(position)
 
 
-def _drain(pipe: IO[bytes], take: Callable[[bytes], None]) -> None:
-    for piece in iter(lambda: pipe.read(_PIECE), b""):
-        take(piece)
+def _drain(pipe: IO[bytes], take: Callable[[bytes], bool]) -> None:
+    """Read to the end, or until `take` has enough, and close the pipe, which ends whoever goes on writing."""
+    with pipe:
+        while (piece := pipe.read(_PIECE)) and take(piece):
+            pass
 
 
 def _lines(pipe: IO[bytes], said: Callable[[str], None]) -> None:
@@ -295,4 +320,4 @@ def _lines(pipe: IO[bytes], said: Callable[[str], None]) -> None:
 
 
 def _split(pipe: IO[bytes]) -> Iterator[bytes]:
-    return iter(pipe.readline, b"")
+    return iter(lambda: pipe.readline(_PIECE), b"")

@@ -18,7 +18,7 @@ from airpatch.blobs.content import BlobReader
 from airpatch.errors import AirpatchError, FormatError
 from airpatch.log import logger
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import OCI_INDEX
+from airpatch.model.manifest import MAX_BLOB, OCI_INDEX
 from airpatch.serving.catalog import Catalog, ServedRepository, page
 from airpatch.sources.referrers import emit_index_of
 
@@ -31,6 +31,7 @@ _PIECE = 1 << 20
 _ROUTE = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs|referrers)/(?P<reference>[^/]+)")
 _TAGS = re.compile(r"/v2/(?P<name>.+)/tags/list")
 _RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+_MOST_DIGITS = 18
 _JSON = "application/json"
 _OCTETS = "application/octet-stream"
 
@@ -197,10 +198,10 @@ class _Answer:
         if match is None or match[0] == "bytes=-" or (condition and condition != tag):
             return None
         if not match[1]:
-            length = int(match[2])
+            length = _position(match[2])
             return (max(0, size - length), size) if length and size else (0, 0)
-        start, end = int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
-        if match[2] and int(match[2]) < start:
+        start, end = _position(match[1]), min(_position(match[2]) + 1, size) if match[2] else size
+        if match[2] and _position(match[2]) < start:
             return None  # no range at all (14.1.1)
         return (start, end) if start < end else (0, 0)
 
@@ -234,6 +235,11 @@ class _Answer:
             await self._send({"type": "http.response.body", "body": bytes(piece), "more_body": start < end})
         if not end:
             await self.end()
+
+
+def _position(digits: str) -> int:
+    """Return the number of a range; of any length, since no blob has more bytes than 18 digits tell."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else MAX_BLOB
 
 
 def _digest(text: str) -> Digest:

@@ -163,6 +163,7 @@ def gather(
     product_of_bases: str | None = None,
     sequence_after_bases: int | None = None,
     opened: Callable[[Source], None] = lambda _: None,
+    chosen_by: str | None = None,
 ) -> Gathered:
     """Read the sources `specs`: all images, or those listed in the file `images_list`, and of these the `picks`.
 
@@ -175,7 +176,8 @@ def gather(
     `pull` says how to read `docker://` addresses; `images_from` is a place in a registry, `docker://HOST[/PREFIX]`,
     that has the images of `images_list`.
     `files`, `DIR=REPOSITORY` each, are folders that are packed as artifacts of the release, tagged by its name.
-    `opened` is called with each source before any of it is used, and may refuse it.
+    `opened` is called with each source before any of it is used, and may refuse it. `chosen_by` is the option by which
+    people choose images, for messages.
     Raises SourceError with all findings of all sources; UsageError, FormatError as `open_source` and `pick` do.
     """
     execution = with_scratch(execution or Execution(), Path())
@@ -200,7 +202,7 @@ def gather(
     for source in sources:
         source.prepare({image.name for image in images}, execution)
     _LOG.info("images in the sources: %d, taken: %d", sum(len(listing.images) for listing in listings), len(images))
-    gathering = _Gathering(findings, execution)
+    gathering = _Gathering(findings, execution, chosen_by)
     for image in sorted(images, key=lambda image: image.name):  # so that the first image with a bad blob is named
         gathering.add(image)
     whole = sources[0].release if len(sources) == 1 else None
@@ -292,8 +294,9 @@ def _findings(listing: Listing) -> list[str]:
 class _Gathering:
     """What has been read so far, and everything that is wrong with it."""
 
-    def __init__(self, findings: Iterable[str], execution: Execution) -> None:
+    def __init__(self, findings: Iterable[str], execution: Execution, chosen_by: str | None) -> None:
         self._execution = execution
+        self._chosen_by = chosen_by
         self.images: dict[ImageName, Image] = {}
         self._where: dict[ImageName, str] = {}
         self._manifests: dict[Digest, bytes] = {}
@@ -332,7 +335,8 @@ class _Gathering:
                 self._findings += error.findings or [error.message]
         if self._findings:
             self._findings += self._content.wrong(self._execution)
-            way_out = "; to do without them, choose the others with --images-list" if self._sound else ""
+            way_out = f"; to do without them, choose the others with {self._chosen_by}"
+            way_out = way_out if self._sound and self._chosen_by is not None else ""
             raise SourceError(f"some images cannot be used as they are{way_out}", list(dict.fromkeys(self._findings)))
         return Gathered(release, self._manifests, self._content, remote=self._content.remote)
 

@@ -21,6 +21,8 @@ from airpatch.model.names import ImageName
 from airpatch.sources.source import FoundImage
 
 _HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
+_MOST_FINDINGS = 1000
+"""Bad lines of a list that are named; one with more is no list."""
 _HUB, _OFFICIAL = "docker.io", "library"
 _SHOWN = 3
 """Other tags that a message names."""
@@ -90,6 +92,9 @@ def read_images_list(path: Path) -> list[Reference]:
                 references.append(Reference.parse(words))
         except FormatError as error:
             findings.append(f"line {number}: {error.message}")
+            if len(findings) == _MOST_FINDINGS:
+                findings.append("and no further line was looked at")
+                break
     if findings:
         raise UsageError(f"{path}: has lines that are no image references", findings)
     if not references:

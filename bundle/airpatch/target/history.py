@@ -140,7 +140,7 @@ def parse_history(content: bytes) -> History:
         if stated != previous:
             raise IntegrityError(
                 f"the chain is broken: line {number} does not hold the hash of the line before it, so lines were "
-                "changed, inserted or removed"
+                "changed, inserted or removed; find out by whom, and move the file away to begin a new record"
             )
         previous = Digest.of(line)
         events.append(event)

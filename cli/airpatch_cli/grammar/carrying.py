@@ -10,7 +10,7 @@ from airpatch_cli.grammar.values import bundle, natural, part_size, path
 
 
 @command(
-    "report what this host provides and which commands will work on it (exit code 8 if some will not)",
+    "report what this host provides and which commands will work (exit code 8 if it lacks anything but a root)",
     "airpatch doctor",
     "airpatch doctor /var/lib/registry",
     is_long=False,
