@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable
 
 from airpatch.encoders.libbrotli import brotli_encoder, brotli_name
+from airpatch.encoders.zstd_stream import ZstdStreamEncoder
 from airpatch.errors import FormatError
 from airpatch.views.choose import choose
 from airpatch.views.description import emit_view, parse_view
@@ -49,8 +50,14 @@ def deflated(chance: random.Random, held: bytes) -> bytes:
 
 
 def named(chance: random.Random, name: bytes, held: bytes) -> tuple[bytes, bytes]:
-    """A file, which is a brotli stream now and then: then its name says so."""
-    if chance.random() >= 0.15:
+    """A file, which is a brotli stream or a zstd frame now and then: then its name says so."""
+    dice = chance.random()
+    if dice < 0.1:
+        version, level = chance.choice(("1.5.7", "1.5.6")), chance.choice((3, 3, 1, 9, 19))
+        kind = chance.choice(("-sized", "", "-mt", "-once-nosum", "-nosum"))
+        frame = ZstdStreamEncoder(f"libzstd-{version}-{level}{kind}")
+        return name + b".zst", frame.feed(held) + frame.finish()
+    if dice >= 0.2:
         return name, held
     encoder = brotli_encoder(brotli_name(chance.choice((11, 9, 5, 5)), chance.choice((22, 22, 16, 10))))
     return name + b".br", encoder.feed(held) + encoder.finish()

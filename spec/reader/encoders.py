@@ -16,19 +16,21 @@ FRAMINGS = (
     "zip-archive",
     "zip-directory",
     "png-idat",
+    "zstd",
     "java-class",
     "jimage-index",
     "python-pyc",
 )
 ZLIB = r"zlib-([1-9])(?:-mem([1-79]))?"
 LIBZSTD = r"libzstd-{}\.{}\.{}-([1-9]|1[0-9])(-mt)?(-sized)?(-nosum)?".format(*zstandard.ZSTD_VERSION)
+ONCE = r"libzstd-{}\.{}\.{}-([1-9]|1[0-9])-once(-nosum)?".format(*zstandard.ZSTD_VERSION)
 TAKES_OVER = r"zlib-[4-9].*"  # ENCODERS.md, Decisions taken over
 
 
 def is_feature(feature: str) -> bool:
     """Whether this reader can do what a feature stands for."""
     kind, _, name = feature.partition(" ")
-    known = name in FRAMINGS if kind == "view" else re.fullmatch(f"{ZLIB}|{LIBZSTD}", name)
+    known = name in FRAMINGS if kind == "view" else re.fullmatch(f"{ZLIB}|{LIBZSTD}|{ONCE}", name)
     return kind in ("view", "encoder") and bool(known)
 
 
@@ -56,3 +58,11 @@ def zstd_frame(name: str, parts: list[bytes]) -> bytes:
     for part in parts[:-1]:
         out += packer.compress(part) + packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
     return out + packer.compress(parts[-1]) + packer.flush()
+
+
+def zstd_stream(name: str, content: bytes) -> bytes:
+    """The frame that stands for a stream in a view, by an encoder of zstd, also one that sees all at once."""
+    if not re.fullmatch(ONCE, name):
+        return zstd_frame(name, [content])
+    level, no_sum = _known(ONCE, name).groups()
+    return bytes(zstandard.ZstdCompressor(level=int(level), write_checksum=not no_sum).compress(content))

@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass, field
 
-from . import class_files, encoders, jimage_index, pyc_files
+from . import class_files, encoders, jimage_index, pyc_files, zstd
 from .cursor import Cursor
 from .errors import Unsupported, refusing, require
 
@@ -81,6 +81,8 @@ def begin(framing: str, around: Level) -> Level:
         view, size = convert(around.peek(limit), False)
         around.take(size)
         return Level(framing, Cursor(view))
+    if framing == "zstd":
+        return Level(framing, Cursor(_from_frame(around)))
     head, place = b"", around.at
     if framing in ("zip-entry", "zip-streamed"):
         head = around.take(30)
@@ -109,6 +111,20 @@ def _inflate(around: Level) -> bytes:
             raise Unsupported("a stream of more than 1 GiB")
         around.take(len(packed) - len(unpacker.unused_data))
     return bytes(out)
+
+
+def _from_frame(around: Level) -> bytes:
+    """What a zstd frame holds, whose blocks are no larger than its window, or than 128 KiB."""
+    packed = around.peek(around.left)
+    require(packed.startswith(zstd.MAGIC), "no zstd frame")
+    frame = zstd.frame_at(packed, 0)
+    require(packed[4] & 0b1011 == 0 and frame.header.window_size <= zstd.MAX_WINDOW, "a frame that no view has")
+    most = min(frame.header.window_size, 131072)
+    heads = [_number(packed, at, 3) for at in frame.ends[:-1]]
+    require(all(head >> 3 <= most for head in heads), "a block that is too large")
+    content = zstd.unpack(packed, frame, MAX_STREAM, zstd.MAX_WINDOW)
+    around.take(frame.end)
+    return content
 
 
 def _from_chunks(around: Level) -> bytes:
@@ -165,6 +181,8 @@ def fold_level(framing: str, encoder: str, content: bytes, place: int, entries: 
         made, size = convert(content, True)
         require(size == len(content) <= limit, "a class file, an index or a compiled file of another size")
         return made
+    if framing == "zstd":
+        return encoders.zstd_stream(encoder, content)
     head = b""
     if framing in ("zip-entry", "zip-streamed"):
         end = 18 + _number(content, 14) + _number(content, 16)

@@ -55,6 +55,7 @@ def _check(codings: list[tuple[str, str]], actions: bytes, reversible: bool) -> 
             used = max(used, action - 2)
             levels.append(codings[action - 3][0])
             require(len(levels) <= MAX_DEPTH + 1, "levels nested too deep")
+            require(levels.count("zstd") <= 1, "a zstd frame in another one")
     require(not levels, "a view without an end")
     require(used == len(codings), "a coding that is not used")
 

@@ -12,6 +12,7 @@ BEYOND = (
     *("parts/*", "encoders/[!z]*", "encoders/zlib-ng-*"),
     *("vectors/good-layer-frames", "vectors/*corrected-frames", "vectors/*frame-replay*"),
     *("vectors/layer-frame-decisions-*", "vectors/*-brotli*", "vectors/*-zopfli*", "vectors/layer-views-encoder-*"),
+    *("vectors/*-zstd-klauspost", "vectors/*-zstd-nosum", "vectors/layer-views-zstd-encoder-*"),
     *("vectors/layer-encoder-*", "vectors/layer-corrected-other", "vectors/layer-corrected-unknown"),
     *("vectors/layer-kzstd-*", "vectors/*layer-toc*"),
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import brotli
 import pytest
+import zstandard
 
 from airpatch.delta.covers import Members
 from airpatch.delta.decoder import decode
@@ -313,7 +314,7 @@ def test_bombs_in_bombs_stay_packed() -> None:
     assert found is None or found.target_size <= largest_view(len(nest(9)))
 
 
-@pytest.mark.parametrize("framing", [framings.ENTRY, framings.GZIP, framings.BROTLI])
+@pytest.mark.parametrize("framing", [framings.ENTRY, framings.GZIP, framings.BROTLI, framings.ZSTD])
 def test_a_bomb_before_other_bytes_stays_packed(framing: str) -> None:
     """What follows it is no part of it, and its limit is that of its own bytes."""
 
@@ -324,9 +325,11 @@ def test_a_bomb_before_other_bytes_stays_packed(framing: str) -> None:
                 return tar({"a.jar": archive({"a": content, "b": noise(20_000, 1), "c": start + text(2000, 1)})})
             case framings.GZIP:
                 packed = gz(content)
+            case framings.ZSTD:
+                packed = zstandard.compress(content)
             case _:
                 packed = brotli.compress(content, quality=5)
-        name = "a.gz" if framing == framings.GZIP else "a.br"
+        name = {framings.GZIP: "a.gz", framings.ZSTD: "a.zst"}.get(framing, "a.br")
         return tar({name: packed + noise(20_000, 1), "c.gz": gz(start + text(2000, 1))})
 
     found = views(layer(b"new"), layer(b"old"))

@@ -70,6 +70,9 @@ def test_a_view_that_is_cut_short_is_refused(view: View, cut: int) -> None:
         parse_view(data[: cut % len(data)])
 
 
+BOTH = (0, FIRST_CODING), (0, FIRST_CODING + 1)
+
+
 @pytest.mark.parametrize(
     ("view", "defect"),
     [
@@ -78,6 +81,8 @@ def test_a_view_that_is_cut_short_is_refused(view: View, cut: int) -> None:
         (view_of((0, FIRST_CODING), (0, REST), (0, REST)), "after its end"),
         (view_of((0, END)), "first use"),
         (view_of(*[(0, FIRST_CODING)] * 2, *[(0, END)] * 3, codings=(Coding("brotli"),)), "in another one"),
+        (view_of(*[(0, FIRST_CODING)] * 2, *[(0, END)] * 3, codings=(Coding("zstd"),)), "in another one"),
+        (view_of(*BOTH, *[(0, END)] * 3, codings=(Coding("zstd"), Coding("brotli"))), "in another one"),
         (view_of((0, FIRST_CODING), (0, END), (0, END), codings=(RAW, RAW)), "first use"),
         (view_of(*[(0, FIRST_CODING)] * (MAX_DEPTH + 1), *[(0, END)] * (MAX_DEPTH + 2)), "levels"),
     ],
@@ -104,7 +109,7 @@ def test_malformed_bytes_are_refused(data: bytes, defect: str) -> None:
         parse_view(data)
 
 
-def test_brotli_streams_may_follow_each_other_at_any_depth() -> None:
+def test_large_streams_may_follow_each_other_at_any_depth() -> None:
     brotli, archive = Coding("brotli"), Coding("zip-archive")
     begin, inner = FIRST_CODING, FIRST_CODING + 1
     records = [(0, begin), (0, inner), (0, END), (0, REST), (0, inner), (0, begin), (0, END), (0, END), (0, END)]

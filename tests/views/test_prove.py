@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import zlib
 from pathlib import Path
 
 import brotli
 import pytest
 import zopfli.gzip
+import zstandard
 
 from airpatch.encoders.libbrotli import AVAILABLE, QUALITIES, brotli_encoder
+from airpatch.encoders.zstd_stream import ZstdStreamEncoder
 from airpatch.views import prove
 from airpatch.views.description import Coding
 from airpatch.views.prove import Prover
@@ -151,3 +154,72 @@ def test_content_that_is_slow_counts_as_more(monkeypatch: pytest.MonkeyPatch) ->
     assert prover.encoder(gzip_stream(zopfli.gzip.compress(slow, numiterations=1))) is None
     assert not tried
     assert prover.encoder(gzip_stream(zopfli.gzip.compress(CONTENT))) == "zopfli-1.0.3-15"
+
+
+def frame(name: str, content: bytes = CONTENT) -> FoundLevel:
+    encoder = ZstdStreamEncoder(name)
+    (level,) = survey(memoryview(encoder.feed(content) + encoder.finish() + b"tail"), b"x.zst")
+    assert check(level)
+    return level
+
+
+LONG = text(300_000, 2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "libzstd-1.5.7-3",
+        "libzstd-1.5.7-19-sized",
+        "libzstd-1.5.6-19-nosum",
+        "libzstd-1.5.7-3-once-nosum",
+        "libzstd-1.5.7-19-once",
+        "kzstd-1.18.5-better",
+    ],
+)
+def test_the_encoder_of_a_zstd_frame_is_found(name: str) -> None:
+    level = frame(name, LONG)
+    found = Prover().encoder(level)
+    assert found is not None
+    assert frame(found, LONG).data == level.data
+
+
+def test_level_19_is_found_where_few_matches_are_at_first() -> None:
+    program = Path(sys.executable).resolve().read_bytes()[:300_000]
+    assert Prover().encoder(frame("libzstd-1.5.7-19-nosum", program)) is not None
+
+
+def test_little_takes_no_workers() -> None:
+    assert Prover().encoder(frame("libzstd-1.5.7-3-mt")) == "libzstd-1.5.7-3"
+
+
+def test_frames_of_others_stay_packed() -> None:
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, hash_log=8, chain_log=8)
+    packed = zstandard.ZstdCompressor(compression_params=parameters).compress(LONG)
+    (level,) = survey(memoryview(packed), b"x.zst")
+    assert check(level)
+    assert Prover().encoder(level) is None
+
+
+def test_zstd_shares_the_bound_of_brotli(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prove, "MAX_SLOW", 50_000)
+    prover = Prover()
+    assert prover.encoder(stream(11, 22)) == "libbrotli-1.2.1-11-22"
+    assert prover.encoder(frame("libzstd-1.5.7-19-sized")) is None
+
+
+def test_a_host_counts_no_more_for_zstd_than_the_prover(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    encoder = ZstdStreamEncoder("libzstd-1.5.7-19-sized", told.append)
+    encoder.feed(CONTENT)
+    encoder.finish()
+    monkeypatch.setattr(prove, "MAX_SLOW", 2 * sum(told) - 1)
+    prover = Prover()
+    found = [prover.encoder(frame("libzstd-1.5.7-19-sized")) for _ in range(2)]
+    assert found == ["libzstd-1.5.7-19-sized", None]
+
+
+def test_a_frame_of_known_size_that_is_too_large_stays_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    level = frame("libzstd-1.5.7-3-sized")
+    monkeypatch.setattr(prove, "MAX_SIZED", len(CONTENT) - 1)
+    assert Prover().encoder(level) is None

@@ -49,6 +49,13 @@ class LibzstdEncoder:
         """Begin another frame, of `size` bytes of uncompressed data."""
         self._check(self._api.begin(self._context, size if self._sized else -1))
 
+    def once(self, data: bytes | bytearray | memoryview) -> bytes:
+        """Return a frame of all of `data`, which libzstd sees at once: it cuts blocks, and finds matches, otherwise."""
+        self.begin(len(data))
+        self._buffer = bytearray(len(data) + (len(data) >> 8) + _OUT)
+        self._out = self._buffer
+        return self._run(data, _END)
+
     def feed(self, data: bytes | bytearray | memoryview) -> bytes:
         """Take uncompressed data; return compressed bytes, maybe none."""
         return self._run(data, _CONTINUE)
@@ -66,6 +73,7 @@ class LibzstdEncoder:
         size: cython.size_t = len(data)
         at: cython.size_t = 0
         written: cython.size_t
+        room: cython.size_t = len(self._buffer)
         left: cython.size_t = 1
         how: cython.int = mode
         out = bytearray()
@@ -78,7 +86,7 @@ class LibzstdEncoder:
                     size,
                     cython.address(at),
                     cython.address(self._out[0]),
-                    _OUT,
+                    room,
                     cython.address(written),
                     how,
                 )

@@ -28,6 +28,7 @@ _PARTS = 16  # blocks into which a block of input may be cut
 _NEAR = {12: 0.95, 18: 0.6, 19: 0.4}  # of the matches of a probe, up to each level: later ones look at all of a block
 _FEW, _NEAR_FEW = 20, 0.4  # the same of fewer matches
 _LAST_CHAINS = 12  # levels above have trees
+_SLOWEST = 19
 _SAME, _MOST = 0.03, 3  # levels whose probes differ by no more are tried, so many of them
 _ALIKE = 0.9  # of the matches of a probe: other versions of a fast level find most of the same ones
 _BLOCK_CHAIN_LOG = 18  # a tree of the positions of one block
@@ -53,6 +54,15 @@ def recognise_libzstd(
     near = _nearest(slow, header, uncompressed, matches) if matches is not None else slow
     fast_names = (candidate.fast_names(level) for level in levels if level <= _FAST)
     return [name for names in (*fast_names, *map(candidate.slow_names, near)) for name in names]
+
+
+def recognise_slowest(header: FrameHeader, first: bytes, frame: memoryview) -> list[str]:
+    """Return the names of libzstd at its slowest level that write the `first` 128 KiB of content of a frame, or all of
+    it. `recognise_libzstd` misses some of them in content of which there are few matches at first, as in programs.
+    """
+    if not AVAILABLE or header.window != _window(_SLOWEST, header.content):
+        return []
+    return list(_LibzstdCandidate(header, first, frame, False, None).slow_names(_SLOWEST))
 
 
 @dataclass(frozen=True)

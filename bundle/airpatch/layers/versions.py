@@ -14,6 +14,7 @@ from airpatch.encoders.libzopfli import zopfli_names
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.replicas import other_names, usual_names
 from airpatch.encoders.zstd_replicas import libzstd_names, zstd_names
+from airpatch.encoders.zstd_stream import once_names
 from airpatch.errors import UsageError
 from airpatch.format.features import encoder_feature, is_version, view_feature
 from airpatch.views.framings import BROTLI, FRAMINGS
@@ -27,7 +28,7 @@ _LATER: Mapping[str, str] = {}
 @cache
 def known_features() -> frozenset[str]:
     """Return the names of all features that this airpatch has (spec/FORMAT.md, Features)."""
-    encoders = (*usual_names(), *other_names(), *zstd_names(), *libzstd_names(), *brotli_names(), *zopfli_names())
+    encoders = (*usual_names(), *other_names(), *zstd_names(), *_names_of_libraries())
     return frozenset((*map(encoder_feature, encoders), *map(view_feature, FRAMINGS)))
 
 
@@ -36,8 +37,11 @@ def features_of_this_host() -> frozenset[str]:
     """Return those that can be carried out here: uncompiled, airpatch has no libzstd, libbrotli and zopfli."""
     if AVAILABLE:
         return known_features()
-    libraries = map(encoder_feature, (*libzstd_names(), *brotli_names(), *zopfli_names()))
-    return known_features().difference(libraries, [view_feature(BROTLI)])
+    return known_features().difference(map(encoder_feature, _names_of_libraries()), [view_feature(BROTLI)])
+
+
+def _names_of_libraries() -> tuple[str, ...]:
+    return (*libzstd_names(), *once_names(), *brotli_names(), *zopfli_names())
 
 
 def since(feature: str) -> str:

@@ -19,7 +19,7 @@ from airpatch.views import framings
 from airpatch.views.counterparts import expandable
 from airpatch.views.description import END, FIRST_CODING, REST, SKIP, Coding, View
 from airpatch.views.expand import largest_view
-from airpatch.views.finders import containers
+from airpatch.views.finders import containers, zstd_hints
 from airpatch.views.prove import LIKEWISE, Prover, ViewReader
 from airpatch.views.survey import FoundLevel, Sides, check, streams
 
@@ -32,7 +32,8 @@ MIN_PYC = 192 << 10
 
 _STRETCH = 64 << 20
 _ABBREVIATIONS, _INFO = b"debug_abbrev", b"debug_info"
-"""Ends of the names of sections of programs."""
+"""Ends of the names of sections of programs, but for what follows them if zstd packs these."""
+_SECTION_ENDINGS = (b"", zstd_hints.SUFFIX + b"!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +161,8 @@ def _hash(data: memoryview, release_pages: Callable[[], None]) -> int:
 def _kept_target(
     levels: Sequence[FoundLevel], others: set[int], beside: set[bytes], prover: Prover, reader: ViewReader
 ) -> list[FoundLevel]:
-    """Return those of `levels` that changed and that a replica reproduces, or that hold such streams; brotli streams
-    if their names are in `beside`.
+    """Return those of `levels` that changed and that a replica reproduces, or that hold such streams; those of
+    brotli and zstd if their names are in `beside`.
     """
     kept = []
     for level in levels:
@@ -173,7 +174,7 @@ def _kept_target(
                 else:
                     reader.note_unknown(Coding(level.framing))
         elif (level.digest not in others or _is_needed(level, levels, others)) and (
-            level.framing != framings.BROTLI or level.name in beside
+            level.framing not in framings.LARGE or level.name in beside
         ):
             encoder = prover.encoder(level, reader) if check(level) else None
             if encoder is not None:
@@ -185,9 +186,10 @@ def _kept_target(
 
 def _is_needed(level: FoundLevel, beside: Sequence[FoundLevel], others: set[int]) -> bool:
     """Return whether the debugging information in `beside` cannot be understood without `level`."""
-    if not level.is_section or not level.name.endswith(_ABBREVIATIONS):
+    stem, found, ending = level.name.rpartition(_ABBREVIATIONS)
+    if not level.is_section or not found or ending not in _SECTION_ENDINGS:
         return False
-    name = level.name.removesuffix(_ABBREVIATIONS) + _INFO
+    name = stem + _INFO + ending
     return any(each.name == name and each.digest not in others for each in beside)
 
 

@@ -102,18 +102,18 @@ def parse_view(data: bytes) -> View:
 def _check_levels(actions: bytes, codings: Sequence[Coding]) -> None:
     """The last record, and no other, ends the base."""
     depth = 0
-    brotli = 0  # depth of the level that is a brotli stream
+    large = 0  # depth of the level that takes much memory to make
     for i, action in enumerate(actions):
         if action >= FIRST_CODING:
             depth += 1
             if depth > MAX_DEPTH:
                 raise FormatError(f"the view has more than {MAX_DEPTH} levels")
-            if codings[action - FIRST_CODING].framing == framings.BROTLI:
-                if brotli:
-                    raise FormatError("the view has a brotli stream in another one")
-                brotli = depth
+            if codings[action - FIRST_CODING].framing in framings.LARGE:
+                if large:
+                    raise FormatError("the view has a stream of brotli or zstd in another one")
+                large = depth
         elif action != SKIP:
-            brotli = 0 if brotli == depth else brotli
+            large = 0 if large == depth else large
             depth -= 1
             if depth < 0 and (i + 1 < len(actions) or action == REST):
                 raise FormatError("the view goes on after its end")

@@ -1,7 +1,7 @@
 """Makes the view of packed bytes by records that say where streams are (spec/VIEWS.md, Expanding).
 
 Nothing is trusted: records that do not fit the bytes raise FormatError. Memory stays within a few hundred KiB per
-level, and 20 MiB for a brotli stream.
+level, and 20 MiB for a brotli or a zstd stream.
 """
 
 from __future__ import annotations
@@ -327,6 +327,7 @@ _LEVELS: dict[str, Callable[[OpenLevel], OpenLevel]] = {
     framings.GZIP: lambda parent: Inflated(parent, framings.GZIP),
     framings.ZLIB: lambda parent: Inflated(parent, framings.ZLIB),
     framings.BROTLI: lambda parent: Inflated(parent, framings.BROTLI),
+    framings.ZSTD: lambda parent: Inflated(parent, framings.ZSTD),
     framings.ENTRY: lambda parent: Inflated(parent, framings.ENTRY),
     framings.STREAMED: lambda parent: Inflated(parent, framings.STREAMED),
     framings.ARCHIVE: OpenArchive,

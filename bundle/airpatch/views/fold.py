@@ -1,7 +1,7 @@
 """Makes packed bytes from their view: the inverse of `expand` (spec/VIEWS.md, Folding).
 
 Pieces come in and go out as they are made; memory stays within two MiB per level, `MAX_BUFFERED` for zip entries, and
-100 MiB for a brotli stream.
+220 MiB for a brotli or a zstd stream.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def make_packer(coding: Coding, parent: PackedLevel, meter: Meter = UNBOUNDED) -
     framing = coding.framing
     if framing in (framings.ENTRY, framings.STREAMED):
         return _ZipEntry(stream_encoder(coding, meter), framing, parent)
-    if framing in (framings.RAW, framings.GZIP, framings.ZLIB, framings.BROTLI):
+    if framing in (framings.RAW, framings.GZIP, framings.ZLIB, *framings.LARGE):
         return _Stream(stream_encoder(coding, meter), framing)
     if framing not in framings.FRAMINGS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")

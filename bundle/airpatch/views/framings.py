@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from airpatch.deflate.decompressor import RAW as DEFLATE
 from airpatch.deflate.decompressor import PiecewiseDecompressor, adler32, crc32, decompressor
 from airpatch.encoders.libbrotli import BrotliDecompressor
+from airpatch.encoders.zstd_stream import ZstdStreamDecompressor
 from airpatch.errors import FormatError
 
 RAW = "raw"
@@ -28,13 +29,17 @@ CHUNKS = "png-idat"
 """IDAT chunks of a PNG image, one after another and of one size but for the last (ISO/IEC 15948, 11.2.4)."""
 BROTLI = "brotli"
 """A brotli stream (RFC 7932)."""
+ZSTD = "zstd"
+"""A zstd frame (RFC 8878)."""
 CLASS = "java-class"
 """A class file of Java (JVMS 4.1), in which labels take the place of the numbers of constants."""
 INDEX = "jimage-index"
 """The index of the JDK's `modules` file, as the list of resources that it is made from."""
 PYC = "python-pyc"
 """A compiled file of Python, in which labels take the place of the numbers of objects."""
-FRAMINGS = (RAW, GZIP, ZLIB, ENTRY, STREAMED, ARCHIVE, DIRECTORY, CHUNKS, BROTLI, CLASS, INDEX, PYC)
+FRAMINGS = (RAW, GZIP, ZLIB, ENTRY, STREAMED, ARCHIVE, DIRECTORY, CHUNKS, BROTLI, ZSTD, CLASS, INDEX, PYC)
+LARGE = (BROTLI, ZSTD)
+"""Those whose streams take tens of MiB to make: none of them is in another."""
 
 MAX_BUFFERED = 8 << 20
 """Bytes of a deflate stream whose header, which has checksum and sizes, can be written only after it."""
@@ -58,6 +63,8 @@ _U32 = 0xFFFFFFFF
 
 def stream_decompressor(framing: str) -> PiecewiseDecompressor:
     """Return what decompresses a stream of that framing. Its method raises FormatError or `DecompressionError`."""
+    if framing == ZSTD:
+        return ZstdStreamDecompressor()
     return BrotliDecompressor() if framing == BROTLI else decompressor(DEFLATE)
 
 
@@ -66,7 +73,7 @@ class Checksums:
 
     def __init__(self, framing: str) -> None:
         self._is_adler = framing == ZLIB
-        self._is_needed = framing not in (RAW, BROTLI)
+        self._is_needed = framing not in (RAW, *LARGE)
         self.value = 1 if self._is_adler else 0
         self.size = 0
 

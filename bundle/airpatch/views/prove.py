@@ -10,8 +10,14 @@ from typing import Protocol
 from airpatch.encoders import libbrotli
 from airpatch.encoders.libbrotli import QUALITIES, SLOW, WINDOWS, brotli_name
 from airpatch.encoders.libzopfli import AVAILABLE, EACH_STREAM, USUAL, zopfli_effort, zopfli_names
+from airpatch.encoders.libzstd import AVAILABLE as ZSTD_AVAILABLE
+from airpatch.encoders.libzstd import VERSIONS
+from airpatch.encoders.libzstd_recognise import recognise_slowest
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import other_names, usual_names
+from airpatch.encoders.zstd_frame import MAX_HEADER, read_header
+from airpatch.encoders.zstd_recognise import recognise_frame
+from airpatch.encoders.zstd_stream import MAX_SIZED, ZstdStreamEncoder, once_name, zstd_effort
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.conversions import CONVERSIONS
@@ -37,9 +43,13 @@ LIKELY = tuple(
 
 
 MAX_SLOW = 32 << 20
-"""Bytes of content that a target will make by libbrotli at slow qualities, or that were tried: half a minute; and what
-takes zopfli as long.
+"""Bytes of content that a target will make by libbrotli at slow qualities, or that were tried: half a minute. What
+takes zstd's encoders as long counts as much; and so long may zopfli take besides.
 """
+_ZSTD_DEFAULT = "3"
+"""The level of what is packed at once: sections of programs."""
+_ZSTD_BLOCK = 128 << 10
+_ZSTD_JOB = 512 << 10
 _ZOPFLI_PATIENCE = 3
 """After so many streams that were small enough for zopfli, and not its own, no other is tried."""
 _LIKELY_QUALITIES = (11, 9, 5, 6, 4)
@@ -78,7 +88,9 @@ class Prover:
 
     def __init__(self, likely: Sequence[str] = LIKELY, pause: Callable[[], None] = lambda: None) -> None:
         self._likely = likely
-        self._brotli = _BrotliProver(pause)
+        room = _Room(pause)
+        self._brotli = _BrotliProver(room)
+        self._zstd = _ZstdProver(room)
         self._zopfli = _ZopfliProver(pause)
         self._recent = list(_SYSTEM)
         self._failed = 0
@@ -89,6 +101,8 @@ class Prover:
         """
         if level.framing == framings.BROTLI:
             return self._brotli.encoder(level, reader)
+        if level.framing == framings.ZSTD:
+            return self._zstd.encoder(level, reader)
         if level.framing in CONVERSIONS:
             return _no_encoder(Coding(level.framing), reader)
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
@@ -132,14 +146,90 @@ def _no_encoder(coding: Coding, reader: ViewReader) -> str | None:
     return None
 
 
-class _BrotliProver:
-    """Finds the quality of brotli streams; the window is in their header. Those that were right before come first."""
+class _Room:
+    """What may still be left to libbrotli and the encoders of zstd, or be tried."""
 
     def __init__(self, pause: Callable[[], None]) -> None:
         self._pause = pause
+        self._left = MAX_SLOW
+
+    def take(self, effort: int) -> bool:
+        """Return whether there is room for an effort, which is taken then."""
+        if self._left < effort:
+            return False
+        self._left -= effort
+        self._pause()
+        return True
+
+
+class _ZstdProver:
+    """Finds the encoders of zstd frames. Those that were right before come first."""
+
+    def __init__(self, room: _Room) -> None:
+        self._room = room
+        self._failed = 0
+        self._recent: list[str] = []
+
+    def encoder(self, level: FoundLevel, reader: ViewReader) -> str | None:
+        """Return the name of the encoder that makes a frame and that `reader` knows, None if there is none."""
+        self._failed += 1
+        if self._failed > _PATIENCE and self._failed % _PATIENCE:
+            return None
+        packed = level.data[level.body : level.end]
+        names = _zstd_names(packed, level.size)
+        for name in sorted(names, key=lambda name: (name not in self._recent, _is_workers(name, level.size))):
+            if not reader.knows(Coding(level.framing, name)):
+                reader.note_unknown(Coding(level.framing, name))
+                return None
+            if not self._room.take(zstd_effort(name, level.size)):
+                return None
+            encoder = ZstdStreamEncoder(name, size=level.size)
+            if _makes((encoder.feed, encoder.finish), packed, level.framing):
+                self._recent = [name, *(each for each in self._recent if each != name)]
+                self._failed = 0
+                return name
+        return None
+
+
+def _is_workers(name: str, size: int) -> bool:
+    """Return whether an encoder has workers for what is less than a job: without, it makes the same in less memory."""
+    return "-mt" in name and size < _ZSTD_JOB
+
+
+def _zstd_names(packed: memoryview, size: int) -> list[str]:
+    """Return the names of encoders that may have made a frame, a valid one, of `size` bytes of content."""
+    header = read_header(packed[:MAX_HEADER])
+    if header.content is not None and size > MAX_SIZED:
+        return []
+    try:
+        names = recognise_frame(bytes(packed[:_RECOGNISED]))
+    except FormatError:
+        return []
+    if not names and ZSTD_AVAILABLE and size:
+        names = recognise_slowest(header, _beginning(packed, _ZSTD_BLOCK), packed)
+    if ZSTD_AVAILABLE and header.content is not None and size > _ZSTD_BLOCK:
+        levels = {name.split("-")[2] for name in names if name.startswith("libzstd-")} or {_ZSTD_DEFAULT}
+        names += [once_name(version, int(level), header.checksum) for level in levels for version in VERSIONS[::-1]]
+    return names
+
+
+def _beginning(packed: memoryview, size: int) -> bytes:
+    """Return the first `size` bytes of what a frame holds, or all of it."""
+    held = bytearray()
+    for piece, _ in inflate(packed, 0, framings.ZSTD):
+        held += piece
+        if len(held) >= size:
+            break
+    return bytes(held[:size])
+
+
+class _BrotliProver:
+    """Finds the quality of brotli streams; the window is in their header. Those that were right before come first."""
+
+    def __init__(self, room: _Room) -> None:
+        self._room = room
         self._failed = 0
         self._qualities = sorted(QUALITIES, key=lambda each: (each not in _LIKELY_QUALITIES, -each))
-        self._room = MAX_SLOW
 
     def encoder(self, level: FoundLevel, reader: ViewReader) -> str | None:
         """Return the name of the encoder that makes a stream and that `reader` knows, None if there is none."""
@@ -155,12 +245,8 @@ class _BrotliProver:
             if not reader.knows(Coding(level.framing, name)):
                 reader.note_unknown(Coding(level.framing, name))
                 return None
-            if quality >= SLOW:
-                effort = level.size + libbrotli.EACH_STREAM
-                if self._room < effort:
-                    continue
-                self._room -= effort
-                self._pause()
+            if quality >= SLOW and not self._room.take(level.size + libbrotli.EACH_STREAM):
+                continue
             if _makes(_encode(name, level.framing), packed, level.framing):
                 self._qualities.remove(quality)
                 self._qualities.insert(0, quality)

@@ -6,6 +6,7 @@ from airpatch.encoders.libbrotli import BEGINNING, brotli_encoder
 from airpatch.encoders.libzopfli import zopfli_deflater, zopfli_names
 from airpatch.encoders.replicas import Deflater, deflater
 from airpatch.encoders.spending import UNBOUNDED, Meter
+from airpatch.encoders.zstd_stream import ZstdStreamEncoder
 from airpatch.views import framings
 from airpatch.views.description import Coding
 
@@ -17,6 +18,8 @@ def stream_encoder(coding: Coding, meter: Meter = UNBOUNDED) -> Deflater:
     if coding.framing == framings.BROTLI:
         meter.search(BEGINNING)
         return brotli_encoder(coding.encoder, meter.spend)
+    if coding.framing == framings.ZSTD:
+        return ZstdStreamEncoder(coding.encoder, meter.spend)
     if coding.encoder in zopfli_names():
         return zopfli_deflater(coding.encoder, meter.spend)
     return deflater(coding.encoder, search=meter.search)

@@ -30,7 +30,8 @@ _PIECE = 256 << 10
 _START = 512
 """Bytes by which a container is recognised."""
 _PACKED_START = 4 << 10
-"""Packed bytes that are decompressed for them."""
+"""Packed bytes that are decompressed for them; of zstd, which gives whole blocks, those of a block."""
+_PACKED_BLOCK = 132 << 10
 _CHUNK_SIZE = 4
 """Size in bytes of the number before the content of chunks."""
 _ROUNDS = 3
@@ -277,7 +278,8 @@ class Sides:
 
 def _beginning(level: FoundLevel) -> bytes:
     try:
-        packed = bytes(level.data[level.body : level.body + _PACKED_START])
+        size = _PACKED_BLOCK if level.framing == framings.ZSTD else _PACKED_START
+        packed = bytes(level.data[level.body : level.body + size])
         return stream_decompressor(level.framing).decompress(packed, _START)
     except (DecompressionError, FormatError):
         return b""

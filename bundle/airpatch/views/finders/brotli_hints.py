@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from airpatch.views import framings
-from airpatch.views.finders.hint import Hint
+from airpatch.views.finders.hint import Hint, is_within_large
 
 SUFFIX = b".br"
 
 
 def is_name(name: bytes) -> bool:
-    """Return whether a file of that name may be a brotli stream that is not in another one (`MAX_DEPTH`)."""
-    return name.endswith(SUFFIX) and SUFFIX + b"!" not in name
+    """Return whether a file of that name may be a brotli stream that is not in another one."""
+    return name.endswith(SUFFIX) and not is_within_large(name)
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:

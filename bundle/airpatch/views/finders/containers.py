@@ -18,6 +18,7 @@ from airpatch.views.finders import (
     pyc_hints,
     woff_hints,
     zip_hints,
+    zstd_hints,
 )
 from airpatch.views.finders.hint import Hint
 
@@ -34,6 +35,7 @@ _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
     pdf_hints.MAGIC: pdf_hints.find,
     png_hints.MAGIC: png_hints.find,
     woff_hints.MAGIC: woff_hints.find,
+    zstd_hints.MAGIC: zstd_hints.find,
     **dict.fromkeys(pyc_hints.MAGICS, pyc_hints.find),
 }
 """By the bytes that they begin with."""

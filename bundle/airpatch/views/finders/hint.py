@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LARGE = (b".br!", b".zst!")
+"""Ends of the names of streams of `framings.LARGE`."""
+
+
+def is_within_large(name: bytes) -> bool:
+    """Return whether what is called so lies within a stream that takes much memory, and so may hold no other."""
+    return any(end in name for end in LARGE)
+
 
 @dataclass(frozen=True, slots=True)
 class Hint:
