@@ -35,7 +35,8 @@ def test_codecs_run_uncompiled(folder: str, tmp_path: Path) -> None:
 
     where = python("-c", "import airpatch.deflate.huffman as module; print(module.__file__)")
     assert where.stdout == f"{tmp_path}/bundle/airpatch/deflate/huffman.py\n"
-    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", f"tests/{folder}")
+    apart = f"--basetemp={tmp_path / 'temporary'}"  # else sessions remove each other's old folders
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", apart, "-m", "not slow", f"tests/{folder}")
     assert done.returncode == 0, done.stdout[-5000:]
 
 

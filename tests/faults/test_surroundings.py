@@ -139,7 +139,7 @@ def test_adversary_48_no_room_for_scratch_files_and_outputs(
             monkeypatch.undo()
         assert ended.returncode == TARGET_ERROR, (words, ended)
         what = "" if words in commands[-3:] else " for scratch files"
-        where = "restored" if words == commands[-1] else disk  # as it was named
+        where = disk if what else words[-1]  # as it was named
         assert f": {where}" in ended.stderr, (words, ended)
         assert f"bytes are needed{what} and" in ended.stderr, (words, ended)
         assert left in ([], [disk / "restored"]), words
