@@ -74,7 +74,7 @@ def test_no_agent(keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_a_passphrase_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     keygen("-q", "-t", "ed25519", "-N", "secret", "-f", tmp_path / "key")
-    monkeypatch.setattr(signer, "_has_terminal", lambda: True)
+    monkeypatch.setattr(signer, "_TERMINAL", os.devnull)  # is there, and can be opened
     monkeypatch.setattr("getpass.getpass", lambda prompt: "secret")
     assert accepted(
         make_signature(MESSAGE, tmp_path / "key", "airpatch"), f"alice {public(tmp_path / 'key')}", tmp_path
@@ -95,7 +95,7 @@ def test_a_passphrase_comes_from_standard_input_where_there_is_no_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keygen("-q", "-t", "ed25519", "-N", "secret", "-f", tmp_path / "key")
-    monkeypatch.setattr(signer, "_has_terminal", lambda: False)
+    monkeypatch.setattr(signer, "_TERMINAL", str(tmp_path / "none"))
     monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
     assert make_signature(MESSAGE, tmp_path / "key", "airpatch")
     with pytest.raises(UsageError, match="there is nobody to ask for it"):  # it has ended

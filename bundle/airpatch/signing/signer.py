@@ -27,6 +27,7 @@ _MAX_ANSWER = 256 << 10
 """Bytes, as in OpenSSH's agent."""
 _SIGN_REQUEST, _SIGN_RESPONSE = 13, 14
 _RSA_SHA512 = 4
+_TERMINAL = "/dev/tty"
 
 
 def make_signature(message: bytes, key: str | os.PathLike[str], namespace: str) -> bytes:
@@ -98,7 +99,7 @@ def _passphrase(name: Path) -> bytes:
 
 def _has_terminal() -> bool:
     try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+        os.close(os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:
         return False
     return True
