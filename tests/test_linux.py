@@ -185,3 +185,9 @@ def test_folders_are_made_however_deep(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError):
         make_folders(tmp_path / "file")
+
+
+def test_the_nearest_folder_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert linux.nearest_folder(tmp_path / "a" / "b") == tmp_path
+    monkeypatch.chdir(tmp_path)
+    assert linux.nearest_folder(Path("a")) == tmp_path

@@ -252,6 +252,12 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def nearest_folder(path: Path) -> Path:
+    """Return the absolute `path`, or the nearest folder above it that is there."""
+    absolute = path.absolute()
+    return next(each for each in (absolute, *absolute.parents) if is_folder(each))
+
+
 def missing_folders(path: Path) -> list[Path]:
     """Return `path`, absolute, and those above it that are not there, the uppermost first."""
     path = path.absolute()

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import zstandard
@@ -58,3 +59,34 @@ def decisions(file: bytes, alignment: Alignment | None = None, content: bytes | 
         content = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(file), read_across_frames=True).readall()
     parts = list(parse(io.BytesIO(file).read, 1 << 30, alignment, io.BytesIO(content).read))
     return ParsedPiece(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(ParsedPiece)))
+
+
+class Decompressor(Protocol):
+    """What decompresses one stream, by the interface of `zlib.decompressobj`."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def decompress(decompressor: Decompressor, packed: bytes, piece: int = 1000, room: int = 1000) -> tuple[bytes, bytes]:
+    """The content, and what follows the stream. Raises EOFError if that is cut short."""
+    out, at = b"", 0
+    while not decompressor.eof:
+        data = decompressor.unconsumed_tail
+        if not data:
+            data = packed[at : at + piece]
+            at += len(data)
+        made = decompressor.decompress(data, room)
+        assert len(made) <= room
+        if not (data or made or decompressor.eof):
+            raise EOFError
+        out += made
+    return out, decompressor.unused_data + packed[at:]

@@ -20,6 +20,7 @@ from airpatch.encoders.libbrotli import (
 )
 from airpatch.errors import FormatError
 from fixtures.encoders.inputs import inputs
+from tests.encoders.support import decompress
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="uncompiled, there is no libbrotli")
 
@@ -27,22 +28,6 @@ pytestmark = pytest.mark.skipif(not AVAILABLE, reason="uncompiled, there is no l
 def compress(name: str, data: bytes, piece: int = 100_000) -> bytes:
     encoder = brotli_encoder(name)
     return b"".join(encoder.feed(data[at : at + piece]) for at in range(0, len(data), piece)) + encoder.finish()
-
-
-def decompress(packed: bytes, piece: int = 1000, room: int = 1000) -> tuple[bytes, bytes]:
-    """The content, and what follows the stream."""
-    decompressor = BrotliDecompressor()
-    out, at = b"", 0
-    while not decompressor.eof:
-        data = decompressor.unconsumed_tail
-        if not data:
-            data = packed[at : at + piece]
-            at += len(data)
-        made = decompressor.decompress(data, room)
-        assert len(made) <= room
-        assert data or made or decompressor.eof
-        out += made
-    return out, decompressor.unused_data + packed[at:]
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
@@ -71,19 +56,19 @@ def test_pieces_make_no_difference(size: int, quality: int) -> None:
 @given(st.integers(1, 300), st.integers(1, 5000), st.binary(max_size=20))
 def test_any_pieces_are_read(piece: int, room: int, tail: bytes) -> None:
     data = inputs()["tar"][:20_000] + bytes(20_000)
-    assert decompress(brotli.compress(data, quality=5) + tail, piece, room) == (data, tail)
+    assert decompress(BrotliDecompressor(), brotli.compress(data, quality=5) + tail, piece, room) == (data, tail)
 
 
 @pytest.mark.parametrize("packed", [b"\xff" * 40, b"\x11" + bytes(9), brotli.compress(bytes(99))[:-1] + b"\xff\xff"])
 def test_what_is_no_stream_is_refused(packed: bytes) -> None:
     with pytest.raises(FormatError, match="not a brotli stream"):
-        decompress(packed)
+        decompress(BrotliDecompressor(), packed)
 
 
 def test_a_large_window_is_refused() -> None:
     """Bits 4 to 6 say that such a one follows (RFC 9841)."""
     with pytest.raises(FormatError, match="not a brotli stream"):
-        decompress(b"\x11\x1e" + bytes(100))
+        decompress(BrotliDecompressor(), b"\x11\x1e" + bytes(100))
 
 
 def test_a_bomb_comes_in_pieces() -> None:

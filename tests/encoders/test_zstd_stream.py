@@ -21,6 +21,7 @@ from airpatch.encoders.zstd_stream import (
 )
 from airpatch.errors import FormatError
 from fixtures.encoders.inputs import inputs
+from tests.encoders.support import decompress
 
 needs_libzstd = pytest.mark.skipif(not AVAILABLE, reason="uncompiled, there is no libzstd")
 KLAUSPOST = "kzstd-1.18.5-default"
@@ -29,23 +30,6 @@ KLAUSPOST = "kzstd-1.18.5-default"
 def compress(name: str, data: bytes, piece: int = 100_000) -> bytes:
     encoder = ZstdStreamEncoder(name)
     return b"".join(encoder.feed(data[at : at + piece]) for at in range(0, len(data), piece)) + encoder.finish()
-
-
-def decompress(packed: bytes, piece: int = 1000, room: int = 1000) -> tuple[bytes, bytes]:
-    """The content, and what follows the frame."""
-    decompressor = ZstdStreamDecompressor()
-    out, at = b"", 0
-    while not decompressor.eof:
-        data = decompressor.unconsumed_tail
-        if not data:
-            data = packed[at : at + piece]
-            at += len(data)
-        made = decompressor.decompress(data, room)
-        assert len(made) <= room
-        if not (data or made or decompressor.eof):
-            raise EOFError
-        out += made
-    return out, decompressor.unused_data + packed[at:]
 
 
 @needs_libzstd
@@ -65,14 +49,14 @@ def test_pieces_make_no_difference(name: str, size: int) -> None:
     data = inputs()["mebibyte"][:size]
     packed = {compress(name, data, piece) for piece in (4099, 1 << 17, 1 << 20)}
     assert len(packed) == 1
-    assert decompress(packed.pop()) == (data, b"")
+    assert decompress(ZstdStreamDecompressor(), packed.pop()) == (data, b"")
 
 
 @given(st.integers(1, 300), st.integers(1, 5000), st.binary(max_size=20), st.booleans())
 def test_any_pieces_are_read(piece: int, room: int, tail: bytes, checksum: bool) -> None:
     data = inputs()["tar"][:20_000] + bytes(20_000)
     packed = zstandard.ZstdCompressor(write_checksum=checksum).compress(data)
-    assert decompress(packed + tail, piece, room) == (data, tail)
+    assert decompress(ZstdStreamDecompressor(), packed + tail, piece, room) == (data, tail)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 255))
@@ -81,7 +65,7 @@ def test_damage_is_refused_or_makes_other_content(at: int, value: int) -> None:
     before = packed[at % len(packed)]
     packed[at % len(packed)] = value
     try:
-        content, _ = decompress(bytes(packed))
+        content, _ = decompress(ZstdStreamDecompressor(), bytes(packed))
     except (FormatError, EOFError):
         assert value != before
     else:
@@ -114,7 +98,7 @@ RUN = b"\x28\xb5\x2f\xfd\x00\x00"
 )
 def test_other_frames_are_refused(packed: bytes, defect: str) -> None:
     with pytest.raises(FormatError, match=defect):
-        decompress(packed)
+        decompress(ZstdStreamDecompressor(), packed)
 
 
 def test_a_bomb_comes_in_pieces() -> None:

@@ -60,7 +60,3 @@ def test_what_is_in_the_way_of_a_folder(tmp_path: Path) -> None:
     assert disk.in_the_way(file) == disk.in_the_way(file / "a" / "b") == file
     assert disk.in_the_way(dangling) == dangling
     assert disk.in_the_way(tmp_path) is disk.in_the_way(tmp_path / "a" / "b") is None
-
-
-def test_nearest_folder(tmp_path: Path) -> None:
-    assert disk.nearest_folder(tmp_path / "a" / "b") == tmp_path

@@ -177,12 +177,12 @@ class _Receiving:
                 position += length
         except FormatError as error:
             names = ", ".join(str(p.member.digest or p.member.path) for p in frame.plan.pieces)
-            located_error = FormatError(f"{error.message} (holds {names:.1000})")
+            what = f"{error.message} (holds {names:.1000})"
             if self._findings is None:
-                raise FormatError(f"{located_error.message}; copy it again") from None
+                raise FormatError(f"{what}; copy it again") from None
             for delivery in filter(None, frame.deliveries):
                 delivery.damaged = True
-            self._findings.append(located_error)
+            self._findings.append(FormatError(what))
 
 
 def _is_given(member: Member) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
 from airpatch.execution import NewFile
-from airpatch.linux import close_read, is_folder
+from airpatch.linux import close_read, nearest_folder
 
 _BLOCK = 4096
 _UNLIMITED = 1 << 63
@@ -65,11 +65,11 @@ class Rooms:
         """Note that `what`, such as "the root", will take `size` bytes and `files` files at `path`, which is made if it
         is not there.
         """
-        self._on(existing_folder(path)).append((what, size, files))
+        self._on(nearest_folder(path)).append((what, size, files))
 
     def require(self, path: Path, what: str, size: int, files: int = 0) -> None:
         """Take room as `take` does. Raises TargetError unless it is free beside what was taken before."""
-        folder = existing_folder(path)
+        folder = nearest_folder(path)
         taken = self._on(folder)
         taken.append((what, size, files))
         each = ", ".join(f"{needed:,} for {output}" for output, needed, _ in reversed(taken))
@@ -84,12 +84,6 @@ class Rooms:
             return self._taken.setdefault(folder.stat().st_dev, [])
         except OSError as error:
             raise write_error(str(folder), error) from None
-
-
-def existing_folder(path: Path) -> Path:
-    """Return `path`, or the nearest folder above it that is there."""
-    absolute = path.absolute()
-    return next(each for each in (absolute, *absolute.parents) if is_folder(each))
 
 
 def require_scratch(new_file: NewFile, size: int) -> None:

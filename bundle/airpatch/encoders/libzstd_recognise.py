@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from airpatch.encoders.libzstd import AVAILABLE, VERSIONS, LibzstdEncoder
 from airpatch.encoders.zstd_frame import MAX_HEADER, FrameHeader, block_ends, read_header
 from airpatch.encoders.zstd_matches import Matches, first_matches
-from airpatch.encoders.zstd_replicas import libzstd_encoder, libzstd_name
+from airpatch.encoders.zstd_replicas import LIBZSTD_LEVELS, libzstd_encoder, libzstd_name
 from airpatch.errors import FormatError
 
 _LEVELS = (3, 19, 1, 9, 6, 2, 5, 7, 8, 4, 10, 12, 15, 11, 13, 14, 16, 17, 18)
@@ -28,7 +28,6 @@ _PARTS = 16  # blocks into which a block of input may be cut
 _NEAR = {12: 0.95, 18: 0.6, 19: 0.4}  # of the matches of a probe, up to each level: later ones look at all of a block
 _FEW, _NEAR_FEW = 20, 0.4  # the same of fewer matches
 _LAST_CHAINS = 12  # levels above have trees
-_SLOWEST = 19
 _SAME, _MOST = 0.03, 3  # levels whose probes differ by no more are tried, so many of them
 _ALIKE = 0.9  # of the matches of a probe: other versions of a fast level find most of the same ones
 _BLOCK_CHAIN_LOG = 18  # a tree of the positions of one block
@@ -60,9 +59,9 @@ def recognise_slowest(header: FrameHeader, first: bytes, frame: memoryview) -> l
     """Return the names of libzstd at its slowest level that write the `first` 128 KiB of content of a frame, or all of
     it. `recognise_libzstd` misses some of them in content of which there are few matches at first, as in programs.
     """
-    if not AVAILABLE or header.window != _window(_SLOWEST, header.content):
+    if not AVAILABLE or header.window != _window(LIBZSTD_LEVELS, header.content):
         return []
-    return list(_LibzstdCandidate(header, first, frame, False, None).slow_names(_SLOWEST))
+    return list(_LibzstdCandidate(header, first, frame, False, None).slow_names(LIBZSTD_LEVELS))
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,6 @@ from airpatch.units import megabytes
 _PREFIX = ".airpatch-doctor-"
 
 
-def nearest_folder(path: Path) -> Path:
-    """Return the folder `path`, or the nearest one above it that is there."""
-    return next(folder for folder in (path, *path.parents) if is_folder(folder))
-
-
 def room(name: str, folder: Path) -> Fact:
     """Return for how many bytes and files there is room."""
     status = os.statvfs(folder)

@@ -14,7 +14,7 @@ from airpatch.blobs.scratch import with_scratch
 from airpatch.delta.effort import Effort
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.linux import is_file, is_folder, real_path
+from airpatch.linux import is_file, nearest_folder, real_path
 
 StrPath = str | os.PathLike[str]
 Paths = StrPath | Sequence[StrPath]
@@ -54,8 +54,7 @@ def beside(execution: Execution | None, output: StrPath) -> Execution:
 
 def within(execution: Execution | None, folder: StrPath) -> Execution:
     """Work with scratch files in `folder`, or if it does not exist yet, in the nearest folder above it that does."""
-    path = real_path(Path(folder))
-    return with_scratch(execution or Execution(), next(each for each in (path, *path.parents) if is_folder(each)))
+    return with_scratch(execution or Execution(), nearest_folder(real_path(Path(folder))))
 
 
 def choice(kind: type[_Choice], value: str, what: str, others: Iterable[str] = ()) -> _Choice:

@@ -12,7 +12,7 @@ from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
 from airpatch.host import disk, runtime
 from airpatch.host.facts import Fact, Verdict
 from airpatch.host.live_registry import registries
-from airpatch.linux import is_folder
+from airpatch.linux import is_folder, nearest_folder
 from airpatch.operations.arguments import StrPath
 from airpatch.target.new_root import check_target
 from airpatch.target.root import Root
@@ -120,7 +120,7 @@ def _facts(root: Path | None) -> Iterator[Fact]:
 
 
 def _root_facts(root: Path) -> Iterator[Fact]:
-    folder = disk.nearest_folder(root.absolute())
+    folder = nearest_folder(root)
     obstacle = disk.in_the_way(root.absolute())
     if obstacle is not None:
         yield Fact("root", Verdict.MISSING, f"{root}: cannot be made, since {obstacle} is not a folder")

@@ -221,9 +221,11 @@ class RegistryImages(Source):
             found.append((tag, kept))
         elif digests:
             contents: dict[Digest, bytes] = {}
+            size = 0
             for digest in digests:
                 contents[digest] = _require_manifest(repository, digest, subject)
-                if sum(map(len, contents.values())) > limits.MANIFESTS.value:
+                size += len(contents[digest])
+                if size > limits.MANIFESTS.value:
                     raise SourceError(f"{repository.where}: referrers of {subject} have more than {limits.MANIFESTS}")
             descriptors = [
                 Descriptor(parse_manifest(content).media_type, digest, len(content))

@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from airpatch.blobs.room import Room, existing_folder, room_at
+from airpatch.blobs.room import Room, room_at
 from airpatch.errors import TargetError
 from airpatch.format import registry
 from airpatch.format.layout import RELEASES
 from airpatch.format.receipts import Receipt, emit_receipt
 from airpatch.layers.steps import scratch_space
+from airpatch.linux import nearest_folder
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.release import Release
@@ -173,7 +174,7 @@ def room_of(root: Root | None, path: Path) -> Room:
     """Return the room of `root`, or where the root at `path` would be made."""
     if root is not None:
         return root.room()
-    return room_at(existing_folder(path))
+    return room_at(nearest_folder(path))
 
 
 def _add_staging(need: Need, plans: Sequence[InstallPlan], jobs: int) -> None:
