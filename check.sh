@@ -10,7 +10,12 @@ ruff check .
 ruff format --check -q .
 mypy
 lint-imports
-run_tests() { python -m pytest -n auto --dist worksteal "$@"; }
+# Each run has temporary folders of its own: in the shared ones, what other runs left may not be removable.
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+run_tests() { python -m pytest -n auto --dist worksteal --basetemp="$(mktemp -d -u -p "$scratch")" "$@"; }
 if [ $# -gt 0 ]; then
     run_tests "$@"
 else
