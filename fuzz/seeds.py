@@ -96,7 +96,7 @@ def _varied(value: Any) -> Iterator[Any]:
     if isinstance(value, int):
         yield from (value + 1, value - 1)
     elif isinstance(value, str | bytes) and value:
-        yield from (value[1:], value[:-1], value + value[:1], value * 300)
+        yield from (value[1:], value[:-1], value * 2, value * 300)
     elif isinstance(value, dict):
         for key in value:
             yield from (value | {key: each} for each in _varied(value[key]))
