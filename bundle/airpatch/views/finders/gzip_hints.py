@@ -7,7 +7,6 @@ from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.finders.hint import Hint
 
-
 MAGIC = b"\x1f\x8b\x08"
 
 
