@@ -19,7 +19,7 @@ MOST = 1 << 26
 """Bytes of a vector's content that are looked at: some are bombs."""
 DIGEST, RAW_DIGEST, NEXT = b"\xff\xfd", b"\xff\xfc", b"\xff\xfe"
 """In the inputs of `roots`: what is followed by the number of a file whose digest stands there, and a file's end."""
-_VALUES = (
+_VALUES: tuple[Any, ...] = (
     None,
     True,
     0,
