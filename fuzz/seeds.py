@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
+_T = TypeVar("_T")
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 LONGEST = 1 << 16
 """Bytes of an input."""
@@ -16,7 +19,45 @@ MOST = 1 << 26
 """Bytes of a vector's content that are looked at: some are bombs."""
 DIGEST, RAW_DIGEST, NEXT = b"\xff\xfd", b"\xff\xfc", b"\xff\xfe"
 """In the inputs of `roots`: what is followed by the number of a file whose digest stands there, and a file's end."""
+_VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    1 << 63,
+    (1 << 64) - 1,
+    0.5,
+    "",
+    "\u2603",
+    "\u202e",
+    b"",
+    bytes(32),
+    [],
+    [[]],
+    {},
+    {"": 0},
+)
+"""What stands where it does not belong."""
 REPOSITORY, TAG = "shop/web", "r1"
+
+
+class Choice(Generic[_T]):
+    """What inputs choose from by the first bytes of its digest, so that they still do so when there is more."""
+
+    KEY = 2
+    """Bytes."""
+
+    def __init__(self, things: Iterable[_T]) -> None:
+        self._things = {self.key(thing): thing for thing in things}
+        self._keys = sorted(self._things)
+
+    @classmethod
+    def key(cls, thing: _T) -> bytes:
+        return hashlib.sha256(repr(thing).encode()).digest()[: cls.KEY]
+
+    def by(self, key: bytes) -> _T:
+        """Return the thing with that key, or with the next one."""
+        return self._things[self._keys[bisect_left(self._keys, key) % len(self._keys)]]
 
 
 def vectors(pattern: str = "*") -> Iterator[bytes]:
@@ -25,11 +66,11 @@ def vectors(pattern: str = "*") -> Iterator[bytes]:
             yield path.read_bytes().partition(b"\n\n")[2]
 
 
-def members(name: str) -> Iterator[bytes]:
+def members(name: str, pattern: str = "*") -> Iterator[bytes]:
     """The contents of members of vectors whose path begins with `name`, as far as their headers make sense."""
     import zstandard
 
-    for vector in vectors():
+    for vector in vectors(pattern):
         with contextlib.suppress(zstandard.ZstdError, ValueError):
             reader = zstandard.ZstdDecompressor().stream_reader(vector, read_across_frames=True)
             content = reader.read(MOST)
@@ -39,31 +80,32 @@ def members(name: str) -> Iterator[bytes]:
                     yield content[at + 512 : at + 512 + size]
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What a layer patch is carried out in: sizes that its step states, and sources with their uncompressed sizes."""
+def indexes() -> Iterator[bytes]:
+    """The indexes of vectors, and good ones of which a value is another, or is there twice or not at all."""
+    import msgpack
 
-    size: int
-    uncompressed_size: int
-    expanded: int
-    sources: tuple[tuple[bytes, int], ...]
+    yield from members(".airpatch/index")
+    for pattern in ("good-patch", "good-expires", "layer-plain"):
+        for index in members(".airpatch/index", pattern):
+            yield from map(msgpack.packb, _varied(msgpack.unpackb(index, strict_map_key=False)))
 
 
-def layer_patches() -> Iterator[tuple[Surroundings, bytes]]:
-    """The layer patches of vectors, and what they are carried out in."""
-    from airpatch.errors import AirpatchError
-    from airpatch.format import layout, registry
-    from tests.support import frame_reader, read_bundle
-
-    for vector in (each for pattern in ("layer-*", "good-layer-*") for each in vectors(pattern)):
-        with contextlib.suppress(AirpatchError):
-            bundle = read_bundle(frame_reader("file", vector), jobs=1)
-            known = {each.digest: each.uncompressed_size for each in bundle.index.sources}
-            for number, step in enumerate(bundle.index.steps, 1):
-                if set(step.sources) <= set(known) and max(step.size, step.uncompressed_size, step.expanded) <= 1 << 20:
-                    sources = tuple((bundle.members[registry.blob_path(each)], known[each]) for each in step.sources)
-                    around = Surroundings(step.size, step.uncompressed_size, step.expanded, sources)
-                    yield around, bundle.members[f"{layout.PATCHES}/{number}"]
+def _varied(value: Any) -> Iterator[Any]:
+    """Yield what becomes of a document by one change; of the rows of a list, the first two are changed."""
+    yield from _VALUES
+    if isinstance(value, int):
+        yield from (value + 1, value - 1)
+    elif isinstance(value, str | bytes) and value:
+        yield from (value[1:], value[:-1], value * 2, value * 300)
+    elif isinstance(value, dict):
+        for key in value:
+            yield from (value | {key: each} for each in _varied(value[key]))
+            yield {other: value[other] for other in value if other != key}
+        yield value | {"other": 1}
+    elif isinstance(value, list) and value:
+        for at in range(min(len(value), 2) if isinstance(value[0], list) else len(value)):
+            yield from ([*value[:at], each, *value[at + 1 :]] for each in _varied(value[at]))
+        yield from (value[1:], value[:1] + value, value[::-1])
 
 
 ROOT_PATHS = (

@@ -69,6 +69,12 @@ def pack(contents: Content) -> bytes:
     return out + bytes(20)
 
 
+def pages(contents: Content) -> bytes:
+    """A file of no known kind, which packs its content in two ways."""
+    packed = (zlib.compress(each, 9) if number else gz(each) for number, each in enumerate(contents))
+    return b"\0PAGES" + b"".join(b"\0\1%d\2" % len(each) + each for each in packed) + b"\0end"
+
+
 KINDS: dict[str, Callable[[Content], bytes]] = {
     "zip": lambda contents: archive({str(i): each for i, each in enumerate(contents)}),
     "gzip": lambda contents: b"".join(map(gz, contents)),
@@ -82,6 +88,7 @@ KINDS: dict[str, Callable[[Content], bytes]] = {
     "png of small chunks": lambda contents: png(contents, 100),
     "git pack": pack,
     "ar": lambda contents: ar({f"{i}.gz/": gz(each) for i, each in enumerate(contents)}),
+    "pages": pages,
 }
 OLD = [text(5000, seed) for seed in range(3)]
 NEW = [OLD[0], OLD[1][:2000] + b"changed" + OLD[1][2000:], OLD[2]]

@@ -23,8 +23,12 @@ _MIN_COVER = 8  # bytes: shorter ones cost more than literals, and a delta may n
 
 def far(content: memoryview) -> int:
     """Return what a byte of a cover's place costs, in bytes of `content`."""
-    beginning = bytes(content[:_LOOKED_AT])
-    return _FAR_IN_TEXT if len(beginning.translate(None, _CONTROLS)) == len(beginning) else FAR_IN_DATA
+    return _FAR_IN_TEXT if is_text(bytes(content[:_LOOKED_AT])) else FAR_IN_DATA
+
+
+def is_text(beginning: bytes) -> bool:
+    """Return whether a file that begins like this is text."""
+    return len(beginning.translate(None, _CONTROLS)) == len(beginning)
 
 
 class Windows:

@@ -22,8 +22,9 @@ from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.conversions import CONVERSIONS
 from airpatch.views.description import Coding
+from airpatch.views.inflating import inflate
 from airpatch.views.stream_encoders import stream_encoder
-from airpatch.views.survey import FoundLevel, inflate
+from airpatch.views.survey import FoundLevel
 
 _HEADER = b"\x1f\x8b\x08" + bytes(7)
 _RECOGNISED = 1 << 20

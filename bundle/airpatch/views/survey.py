@@ -5,7 +5,6 @@ For writers only: the code that uses the results proves them.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -18,15 +17,15 @@ from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.class_files import MAGIC, MAX_CLASS
 from airpatch.views.conversions import CONVERSIONS
-from airpatch.views.expand import Chunks, PackedBytes, largest_view
+from airpatch.views.expand import Chunks, PackedBytes
 from airpatch.views.finders import containers, gzip_hints
 from airpatch.views.finders.hint import Hint
 from airpatch.views.finders.zlib_hints import zlib_hint
 from airpatch.views.framings import Checksums, Surroundings, stream_decompressor
+from airpatch.views.inflating import inflate, stream_end
 
 MAX_NESTED = 64 << 20
 """Total bytes of contents that are searched for further streams."""
-_PIECE = 256 << 10
 _START = 512
 """Bytes by which a container is recognised."""
 _PACKED_START = 4 << 10
@@ -126,7 +125,7 @@ def _joined(data: memoryview, hint: Hint) -> Iterator[FoundLevel]:
 def _unsized(data: memoryview, hint: Hint) -> Iterator[FoundLevel]:
     """Yield a stream whose end is found by inflating it, and the members of a gzip file that follow."""
     while True:
-        end = _end(data, hint.body, hint.framing)
+        end = stream_end(data, hint.body, hint.framing)
         if end is None:
             return
         end += framings.trailer_size(hint.framing)
@@ -138,41 +137,6 @@ def _unsized(data: memoryview, hint: Hint) -> Iterator[FoundLevel]:
             return
         body = end + following[0].body
         hint = Hint(body, hint.framing, body, None, following[0].name)
-
-
-def _end(data: memoryview, body: int, framing: str) -> int | None:
-    """Return where the stream that begins at `body` ends; None if it is invalid, or expands too far."""
-    try:
-        ((_, end),) = deque(inflate(data, body, framing), maxlen=1)
-    except FormatError:
-        return None
-    return end
-
-
-def inflate(data: memoryview, body: int, framing: str) -> Iterator[tuple[bytes, int]]:
-    """Yield the content of the packed stream at `body`, in pieces, and with the last piece where it ends.
-
-    Raises FormatError if it is invalid, or expands too far.
-    """
-    inflater = stream_decompressor(framing)
-    at = body
-    total = 0
-    while not inflater.eof:
-        packed = inflater.unconsumed_tail
-        if not packed:
-            packed = bytes(data[at : at + _PIECE])
-            at += len(packed)
-        try:
-            out = inflater.decompress(packed, _PIECE)
-        except DecompressionError:
-            raise FormatError("not a packed stream") from None
-        total += len(out)
-        end = at - len(inflater.unused_data)
-        if total > largest_view(end - body):
-            raise FormatError("a packed stream that expands too far")
-        if not out and not packed and not inflater.eof:
-            raise FormatError("a packed stream that is cut short")
-        yield out, end
 
 
 def check(level: FoundLevel) -> bool:

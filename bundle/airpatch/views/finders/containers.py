@@ -10,6 +10,7 @@ from airpatch.views.finders import (
     brotli_hints,
     class_hints,
     elf_hints,
+    embedded_hints,
     gitpack_hints,
     gzip_hints,
     jimage_hints,
@@ -28,7 +29,7 @@ _MAX_NESTED = 2
 
 
 _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
-    b"\x1f\x8b\x08": gzip_hints.find,
+    gzip_hints.MAGIC: gzip_hints.find,
     b"\x7fELF": elf_hints.find,
     gitpack_hints.MAGIC: gitpack_hints.find,
     jimage_hints.MAGIC: jimage_hints.find,
@@ -51,7 +52,7 @@ def may_hold(data: memoryview, name: bytes) -> bool:
     """Return whether `find` may give hints in a file."""
     start = bytes(data[:512])
     is_other = start.startswith((b"PK", class_hints.MAGIC)) or bytes(data[-22:-18]) == _END_OF_ZIP
-    return is_other or may_hold_streams(start, name)
+    return is_other or may_hold_streams(start, name) or embedded_hints.may_hold(start)
 
 
 def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
@@ -70,7 +71,9 @@ def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
         return zip_hints.find(
             data, name, lambda inner, path: find(inner, path, depth + 1) if depth < _MAX_NESTED else ()
         )
-    return brotli_hints.find(data, name)
+    if brotli_hints.is_name(name):
+        return brotli_hints.find(data, name)
+    return embedded_hints.find(data, name) if embedded_hints.may_hold(start) else ()
 
 
 def _members(data: memoryview, held: Iterable[TarMember], name: bytes, depth: int) -> tuple[Hint, ...]:
