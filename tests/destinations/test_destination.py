@@ -113,7 +113,7 @@ def test_folders_that_were_made_go_where_nothing_is_placed(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("below", ["", "docker", STORAGE, f"{STORAGE}/blobs/new"])
+@pytest.mark.parametrize("below", ["", "docker", STORAGE, f"{STORAGE}/blobs/new", ".airpatch/staging"])
 def test_a_registry_s_root_is_no_place_for_images(tmp_path: Path, images: Gathered, below: str) -> None:
     (tmp_path / STORAGE).mkdir(parents=True)
     with pytest.raises(UsageError, match="belongs to a registry"):

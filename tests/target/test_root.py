@@ -341,7 +341,7 @@ def test_what_is_no_file_leaves_nothing_open(files: Root) -> None:
         (errno.EROFS, "Read-only file system; mount it writable"),
         (errno.EXDEV, "[Cc]ross-device"),
         (errno.EIO, "Input/output error"),
-        (errno.EMFILE, "Too many open files"),
+        (errno.EMFILE, r"Too many open files; allow the process more of them \(ulimit -n\)"),
     ],
 )
 def test_adversary_47_48_50_errors_of_the_system_name_path_and_cause(

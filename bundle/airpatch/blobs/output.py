@@ -109,6 +109,7 @@ def write_error(name: str, error: OSError) -> TargetError:
         errno.ENOSPC: "; free some space or choose another disk",
         errno.EDQUOT: "; the quota is used up",
         errno.EFBIG: "; the file system or the limit of the process (ulimit -f) allows no file of that size",
+        errno.EMFILE: "; allow the process more of them (ulimit -n)",
         errno.EPIPE: "; the reader went away",
         errno.EROFS: "; mount it writable or choose another place",
         errno.EACCES: "; check owner and mode",

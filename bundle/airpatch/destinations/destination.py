@@ -22,9 +22,12 @@ from airpatch.blobs.output import write_error
 from airpatch.blobs.room import Room, room_at
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError, TargetError, UsageError
+from airpatch.format.layout import HOME
 from airpatch.format.registry import STORAGE
 
 STAGING = ".airpatch-restore"
+_OF_A_ROOT = ("docker", HOME)
+"""Folders of a registry's root: what registries keep there, and what airpatch does."""
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | ALWAYS
 
 
@@ -189,7 +192,8 @@ class Destination:
 
 
 def check_is_no_root(path: Path, new_root: Path | None = None) -> None:
-    """Raise UsageError if `path` is a registry's root, or lies in its storage: images do not belong there.
+    """Raise UsageError if `path` is a registry's root, or lies in its storage or in the state that airpatch keeps
+    there: nothing that is restored belongs there.
 
     `new_root` is one that may not be there yet.
     """
@@ -197,7 +201,7 @@ def check_is_no_root(path: Path, new_root: Path | None = None) -> None:
     new = None if new_root is None else Path(os.path.realpath(new_root))
     for above in (resolved, *resolved.parents):
         if (above == new or linux.is_folder(above / STORAGE)) and (
-            above == resolved or resolved.is_relative_to(above / "docker")
+            above == resolved or resolved.relative_to(above).parts[0] in _OF_A_ROOT
         ):
             raise UsageError(f"{path}: belongs to a registry; restore images to a folder of their own")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airpatch.archive.open_bundles import holds_parts, is_bundle, open_bundles
+from airpatch.archive.open_bundles import STDIN, holds_parts, is_bundle, open_bundles
 from airpatch.blobs.output import destination
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError, UsageError
@@ -60,8 +60,8 @@ def verify(
     signed accordingly, and in any case its release must not have expired. If a bundle is correct, the digests of every
     blob and detached signature of its release are written to `manifest`, for `sha256sum -c` in the root that has the
     release; `-` is standard output. If the bundle, a file, is damaged or cut short, a list of what is damaged or
-    missing is written to the file `request`, for `topup` at the sender. Scratch files lie in the current folder, or
-    beside the bundle if the current folder is not writable.
+    missing is written to the file `request`, for `topup` at the sender; parts need none. Scratch files lie in the
+    current folder, or beside the bundle if the current folder is not writable.
 
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, TrustError,
     TargetError, UsageError, also for a full bundle with a `base`.
@@ -76,10 +76,10 @@ def verify(
         with ExitStack() as stack:
             sink = None if manifest is None else stack.enter_context(destination(os.fspath(manifest)))
             try:
-                verified = _bundle(given, base, trusted, execution)
+                verified = _bundle(given, base, trusted, execution, may_ask=request is None and _is_one_file(given))
             except (FormatError, IntegrityError) as error:
-                if request is not None and len(given) == 1 and is_file(Path(name)) and not holds_parts(Path(name)):
-                    error.add_note(_request(Path(name), Path(request), execution))
+                if request is not None:
+                    error.add_note(_request(given, Path(request), execution))
                 raise
             if sink is not None:
                 sink.write([emit_digest_list(verified.index.release)])
@@ -101,8 +101,12 @@ def _scratch_folder(subject: Path) -> Path:
     return next((folder for folder in folders if os.access(folder, os.W_OK | os.X_OK)), folders[0])
 
 
+def _is_one_file(given: Sequence[str]) -> bool:
+    return len(given) == 1 and given[0] != STDIN and is_file(Path(given[0])) and not holds_parts(Path(given[0]))
+
+
 def _bundle(
-    given: Sequence[str], base: StrPath | None, trusted: TrustedSigners | None, execution: Execution
+    given: Sequence[str], base: StrPath | None, trusted: TrustedSigners | None, execution: Execution, *, may_ask: bool
 ) -> VerifiedBundle:
     signers: list[Signer] = []
 
@@ -122,18 +126,21 @@ def _bundle(
             demand,
         )
     if checked.findings:
-        raise _error(reader.name, checked.findings)
+        raise _error(reader.name, checked.findings, may_ask=may_ask)
     checked.opening.require_fresh(reader.name, time.time())
     index = checked.index
     carried_out = bool(index.patched) and (index.is_full or base is not None)
     return VerifiedBundle(reader.name, index, carried_out, tuple(signers))
 
 
-def _request(bundle: Path, request: Path, execution: Execution) -> str:
+def _request(given: Sequence[str], request: Path, execution: Execution) -> str:
+    """Write a request for what the bundle `given` lacks, if one can be made, and return what to do next."""
+    if not _is_one_file(given):
+        return f"{request}: not written, as a request is for a bundle in one file; of parts, copy those named again"
     # Imported here, because most bundles are undamaged.
     from airpatch.operations.complete_copy import request_damaged
 
-    return request_damaged(bundle, request, execution)
+    return request_damaged(Path(given[0]), request, execution)
 
 
 def _base(name: str, execution: Execution) -> Base:
@@ -143,12 +150,16 @@ def _base(name: str, execution: Execution) -> Base:
     return lambda index: patch_sources(name, index, execution)
 
 
-def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
-    """Return one error with all findings: IntegrityError if the bundle is well-formed, else FormatError."""
+def _error(name: str, errors: Sequence[AirpatchError], *, may_ask: bool) -> AirpatchError:
+    """Return one error with all findings: IntegrityError if the bundle is well-formed, else FormatError.
+
+    `may_ask` is whether a request for what the bundle lacks is a way out that has not been taken yet.
+    """
     kind = FormatError if any(isinstance(error, FormatError) for error in errors) else IntegrityError
     findings = [text.removeprefix(f"{name}: ") for error in errors for text in (error.message, *error.findings)]
     found = count(len(findings), "finding")
-    return kind(f"{name}: is damaged, {found}; copy it again, or ask with --request FILE for what it lacks", findings)
+    ask = ", or ask with --request FILE for what it lacks" if may_ask else ""
+    return kind(f"{name}: is damaged, {found}; copy it again{ask}", findings)
 
 
 def _root(path: Path, execution: Execution) -> VerifiedRoot:
