@@ -122,7 +122,6 @@ def deltas() -> tuple[Target, Iterator[bytes]]:
 
 def inventories() -> tuple[Target, Iterator[bytes]]:
     """The body of inventories and requests, and their files."""
-    import hashlib
 
     from airpatch.format import zstd
     from airpatch.format.inventories import Inventory, Request, emit, parse
@@ -191,6 +190,7 @@ def roots() -> tuple[Target, Iterator[bytes]]:
     from airpatch.sources.kinds import open_source
     from airpatch.target import audit
     from airpatch.target.root import Root
+    from fuzz import root_inputs
     from tests.support import execution, scratch
 
     folder = tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
@@ -201,8 +201,8 @@ def roots() -> tuple[Target, Iterator[bytes]]:
     def one(data: bytes) -> None:
         made: list[str] = []
         try:
-            for path, content in _files(data):
-                _write(folder, path, content, made)
+            for path, content, is_link in root_inputs.files(data):
+                root_inputs.write(folder, path, content, is_link, made)
             with Root(root) as opened:
                 audit.audit_root(opened, execution(1))
                 with contextlib.suppress(TargetError):
@@ -214,42 +214,7 @@ def roots() -> tuple[Target, Iterator[bytes]]:
             for name in reversed(made):
                 (os.rmdir if name.endswith("/") else os.unlink)(name)
 
-    return one, seeds.roots()
-
-
-def _files(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The paths and contents of files that an input of `roots` stands for."""
-    digests: list[bytes] = []
-
-    def filled(text: bytes, mark: bytes, form: Callable[[bytes], bytes]) -> bytes:
-        start, *others = text.split(mark)
-        return start + b"".join(form(_pick(digests, each)) + each[1:] for each in others)
-
-    for part in data.split(seeds.NEXT):
-        kind, number, text = part[:1], part[1:2], part[2:]
-        content = filled(filled(text, seeds.DIGEST, lambda raw: raw.hex().encode()), seeds.RAW_DIGEST, bytes)
-        digests.append(hashlib.sha256(content).digest())
-        digest = _pick(digests, number).hex()
-        pattern = seeds.ROOT_PATHS[(kind[0] if kind else 0) % len(seeds.ROOT_PATHS)]
-        yield pattern.format(start=digest[:2], digest=digest), content
-
-
-def _pick(digests: list[bytes], number: bytes) -> bytes:
-    return digests[number[0]] if number and number[0] < len(digests) else bytes(32)
-
-
-def _write(folder: str, path: str, content: bytes, made: list[str]) -> None:
-    """Write a file below `folder`, unless it is there; add to `made` what was made, of folders with a slash."""
-    at = len(folder) + 1
-    whole = f"{folder}/{path}"
-    while (at := whole.find("/", at) + 1) > 0:
-        if whole[:at] not in made:
-            os.mkdir(whole[:at])  # noqa: PTH102 - a Path would take as long again
-            made.append(whole[:at])
-    if whole not in made:
-        with open(whole, "xb", buffering=0) as file:  # noqa: PTH123 - likewise
-            made.append(whole)
-            file.write(content)
+    return one, root_inputs.inputs()
 
 
 TARGETS: Mapping[str, Callable[[], tuple[Target, Iterator[bytes]]]] = {
