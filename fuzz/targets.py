@@ -48,13 +48,10 @@ def index() -> tuple[Target, Iterator[bytes]]:
 
 
 def archive() -> tuple[Target, Iterator[bytes]]:
-    """The seek table and the archive, as a file and as a pipe: both take the same bundles.
-
-    An input is a bundle, or the contents of its frames.
-    """
+    """The seek table and the archive, as a file and as a pipe: both take the same bundles."""
     from airpatch.errors import AirpatchError
-    from airpatch.format import zstd
-    from tests.support import contents_of, frame_reader, join_frames, read_bundle
+    from fuzz import archive_inputs
+    from tests.support import frame_reader, read_bundle
 
     at_once = AtOnce()
 
@@ -66,19 +63,11 @@ def archive() -> tuple[Target, Iterator[bytes]]:
         return True
 
     def one(data: bytes) -> None:
-        bundle = data[1:]
-        if data[:1] == b"\1":
-            bundle = join_frames(zstd.compress(content) for content in bundle.split(seeds.NEXT))
+        bundle = archive_inputs.bundle(data)
         if taken("file", bundle) != taken("pipe", bundle):
             raise RuntimeError("a file and a pipe are not read alike")
 
-    def first() -> Iterator[bytes]:
-        for vector in seeds.vectors():
-            yield b"\0" + vector
-            with contextlib.suppress(AirpatchError):
-                yield b"\1" + seeds.NEXT.join(contents_of(vector))
-
-    return one, (seed for seed in first() if len(seed) < 1 << 13)
+    return one, archive_inputs.inputs()
 
 
 def manifests() -> tuple[Target, Iterator[bytes]]:
