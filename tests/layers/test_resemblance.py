@@ -204,6 +204,22 @@ def test_where_it_is_close_a_sample_of_the_difference_decides() -> None:
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize("explains_much", [False, True])
+def test_further_sources_are_compared_where_they_explain_enough(explains_much: bool) -> None:
+    """To compare them, both would be unpacked: megabytes, for a file of some kilobytes that the target lacks."""
+    asked: list[Sequence[int]] = []
+
+    def judge(numbers: Sequence[int]) -> Sequence[int]:
+        asked.append(numbers)
+        return [100 // number for number in numbers]
+
+    lacks = files(5, size=40_000 if explains_much else 8_000)
+    large = {"opt/large": noise(6 << 20, 21)}
+    found = choices(of(OLD | lacks), [of(OLD), of(lacks | large), of(lacks | large)], judge=judge)
+    assert [each.number for each in found] == [0, 2 if explains_much else 1]
+    assert asked == [[1, 2]] * explains_much
+
+
 def test_a_difference_that_is_hardly_smaller_decides_nothing() -> None:
     same = of(OLD)
     found = choices(same, [same] * 2, judge=lambda numbers: [1000 - number for number in numbers])
