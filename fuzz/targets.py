@@ -24,27 +24,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future
 from itertools import chain
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from fuzz import corpora, seeds
+from fuzz.at_once import AtOnce
 
 Target = Callable[[bytes], object]
-
-
-class _AtOnce(Executor):
-    """Does in the caller's thread what is submitted: threads would take more time than most cases."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits for the future
-            future.set_exception(error)
-        return future
 
 
 # Each target loads what it fuzzes when it is made: atheris traces modules that are imported under its eyes.
@@ -57,19 +44,16 @@ def index() -> tuple[Target, Iterator[bytes]]:
         if emit_index(parse_index(data)) != data:
             raise RuntimeError("an index that is not canonical was taken")
 
-    return one, seeds.members(".airpatch/index")
+    return one, seeds.indexes()
 
 
 def archive() -> tuple[Target, Iterator[bytes]]:
-    """The seek table and the archive, as a file and as a pipe: both take the same bundles.
-
-    An input is a bundle, or the contents of its frames.
-    """
+    """The seek table and the archive, as a file and as a pipe: both take the same bundles."""
     from airpatch.errors import AirpatchError
-    from airpatch.format import zstd
-    from tests.support import contents_of, frame_reader, join_frames, read_bundle
+    from fuzz import archive_inputs
+    from tests.support import frame_reader, read_bundle
 
-    at_once = _AtOnce()
+    at_once = AtOnce()
 
     def taken(kind: str, data: bytes) -> bool:
         try:
@@ -79,19 +63,11 @@ def archive() -> tuple[Target, Iterator[bytes]]:
         return True
 
     def one(data: bytes) -> None:
-        bundle = data[1:]
-        if data[:1] == b"\1":
-            bundle = join_frames(zstd.compress(content) for content in bundle.split(seeds.NEXT))
+        bundle = archive_inputs.bundle(data)
         if taken("file", bundle) != taken("pipe", bundle):
             raise RuntimeError("a file and a pipe are not read alike")
 
-    def first() -> Iterator[bytes]:
-        for vector in seeds.vectors():
-            yield b"\0" + vector
-            with contextlib.suppress(AirpatchError):
-                yield b"\1" + seeds.NEXT.join(contents_of(vector))
-
-    return one, (seed for seed in first() if len(seed) < 1 << 13)
+    return one, archive_inputs.inputs()
 
 
 def manifests() -> tuple[Target, Iterator[bytes]]:
@@ -111,67 +87,30 @@ def manifests() -> tuple[Target, Iterator[bytes]]:
 
 
 def layer_patches() -> tuple[Target, Iterator[bytes]]:
-    """Layer patches, carried out in the place of those of the vectors, of which the first byte chooses one."""
-    from airpatch.blobs.content import BytesBlob
-    from airpatch.blobs.scratch import MemoryScratch
-    from airpatch.execution import Cancellation
-    from airpatch.format.index import Step
-    from airpatch.layers.blob_builder import BlobBuilder
-    from airpatch.layers.uncompressed import UncompressedLayers
-    from airpatch.model.digest import Digest
-    from tests.support import MemoryContent, scratch
+    from airpatch.layers import blob_builder
+    from fuzz import layer_inputs, layer_seeds
 
-    first = list(seeds.layer_patches())
-    places = list(dict.fromkeys(place for place, _ in first))
-    sources = {Digest.of(blob): (blob, size) for place in places for blob, size in place.sources}
-    content = MemoryContent({digest: blob for digest, (blob, _) in sources.items()})
-    sizes = {digest: (len(blob), size) for digest, (blob, size) in sources.items()}
-    digests = [tuple(Digest.of(blob) for blob, _ in place.sources) for place in places]
-    nothing = Digest.of(b"")
-
-    class Discarding:
-        def write(self, piece: memoryview) -> None: ...
-
-        def complete(self) -> None: ...
-
-    def one(data: bytes) -> None:
-        number = (data[0] if data else 0) % len(places)
-        place, patch = places[number], data[1:]
-        layers = UncompressedLayers(content, scratch, dict.fromkeys(digests[number], 1), MemoryScratch(1 << 24))
-        try:
-            builder = BlobBuilder(sizes, content, layers, None, Cancellation())
-            step = Step(
-                nothing, place.size, place.uncompressed_size, nothing, len(patch), digests[number], place.expanded
-            )
-            builder.build(step, BytesBlob(patch), Discarding())
-        finally:
-            layers.close()
-
-    return one, (bytes([places.index(place)]) + patch for place, patch in first)
+    inputs = [*layer_inputs.inputs(), *layer_seeds.inputs()]
+    mock.patch.object(blob_builder, "decode", layer_inputs.decode).start()
+    return layer_inputs.Applier(layer_inputs.choice()).run, iter(inputs)
 
 
 def deltas() -> tuple[Target, Iterator[bytes]]:
     from airpatch.delta.decoder import decode
-    from fixtures.delta.generate import bad, good
+    from fuzz import delta_inputs
 
-    sources = {tuple(map(len, vector.sources)): vector.sources for vector in good()}
-    chosen = list(sources.values())
+    choice = delta_inputs.choice()
 
     def one(data: bytes) -> None:
-        for _ in decode(io.BytesIO(data[1:]), chosen[data[0] % len(chosen)] if data else (), 1 << 20):
+        delta, sources = delta_inputs.delta(data, choice)
+        for _ in decode(io.BytesIO(delta), sources, delta_inputs.MOST):
             pass
 
-    def first() -> Iterator[bytes]:
-        for vector in (*good(), *bad()):
-            lengths = tuple(map(len, vector.sources))
-            yield bytes([list(sources).index(lengths) if lengths in sources else 0]) + vector.delta
-
-    return one, first()
+    return one, delta_inputs.inputs()
 
 
 def inventories() -> tuple[Target, Iterator[bytes]]:
     """The body of inventories and requests, and their files."""
-    import hashlib
 
     from airpatch.format import zstd
     from airpatch.format.inventories import Inventory, Request, emit, parse
@@ -193,13 +132,14 @@ def inventories() -> tuple[Target, Iterator[bytes]]:
 def signatures() -> tuple[Target, Iterator[bytes]]:
     """Armored signatures, files of allowed signers, of revoked keys, of a root's trust; certificates; histories.
 
-    What has been read is asked about the signatures that there are.
+    What has been read is asked about the signatures that there are. The last kinds are signed, packed or chained first,
+    since no mutant would be as it was.
     """
     from airpatch.signing import allowed_signers, certificates, revocation
     from airpatch.signing.policy import Policy
     from airpatch.target.history import appended, parse_history
     from airpatch.target.root_trust import parse_trust
-    from fuzz.signature_seeds import EVENT, MESSAGE, TIME, seeds, signatures, signers
+    from fuzz.signature_seeds import EVENT, MESSAGE, TIME, certified, chained, seeds, signatures, signers, trust
 
     signed = tuple(dict.fromkeys(signatures()))
     trusted, none = allowed_signers.parse(signers()), revocation.parse(b"")
@@ -220,6 +160,9 @@ def signatures() -> tuple[Target, Iterator[bytes]]:
         "certificate": certificates.parse,
         "trust": lambda text: parse_trust(text).require(MESSAGE, signed, TIME),
         "history": read_history,
+        "certified": lambda body: Policy(trusted, none).require(MESSAGE, [certified(body)], TIME),
+        "trusted": lambda parts: parse_trust(trust(parts)).require(MESSAGE, signed, TIME),
+        "chained": lambda lines: read_history(chained(lines)),
     }
     kinds = list(parsers)
 
@@ -236,18 +179,19 @@ def roots() -> tuple[Target, Iterator[bytes]]:
     from airpatch.sources.kinds import open_source
     from airpatch.target import audit
     from airpatch.target.root import Root
+    from fuzz import root_inputs
     from tests.support import execution, scratch
 
     folder = tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    mock.patch.object(audit, "worker_pool", return_value=contextlib.nullcontext(_AtOnce())).start()
+    mock.patch.object(audit, "worker_pool", return_value=contextlib.nullcontext(AtOnce())).start()
     root = Path(folder)
 
     def one(data: bytes) -> None:
         made: list[str] = []
         try:
-            for path, content in _files(data):
-                _write(folder, path, content, made)
+            for path, content, is_link in root_inputs.files(data):
+                root_inputs.write(folder, path, content, is_link, made)
             with Root(root) as opened:
                 audit.audit_root(opened, execution(1))
                 with contextlib.suppress(TargetError):
@@ -259,42 +203,7 @@ def roots() -> tuple[Target, Iterator[bytes]]:
             for name in reversed(made):
                 (os.rmdir if name.endswith("/") else os.unlink)(name)
 
-    return one, seeds.roots()
-
-
-def _files(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The paths and contents of files that an input of `roots` stands for."""
-    digests: list[bytes] = []
-
-    def filled(text: bytes, mark: bytes, form: Callable[[bytes], bytes]) -> bytes:
-        start, *others = text.split(mark)
-        return start + b"".join(form(_pick(digests, each)) + each[1:] for each in others)
-
-    for part in data.split(seeds.NEXT):
-        kind, number, text = part[:1], part[1:2], part[2:]
-        content = filled(filled(text, seeds.DIGEST, lambda raw: raw.hex().encode()), seeds.RAW_DIGEST, bytes)
-        digests.append(hashlib.sha256(content).digest())
-        digest = _pick(digests, number).hex()
-        pattern = seeds.ROOT_PATHS[(kind[0] if kind else 0) % len(seeds.ROOT_PATHS)]
-        yield pattern.format(start=digest[:2], digest=digest), content
-
-
-def _pick(digests: list[bytes], number: bytes) -> bytes:
-    return digests[number[0]] if number and number[0] < len(digests) else bytes(32)
-
-
-def _write(folder: str, path: str, content: bytes, made: list[str]) -> None:
-    """Write a file below `folder`, unless it is there; add to `made` what was made, of folders with a slash."""
-    at = len(folder) + 1
-    whole = f"{folder}/{path}"
-    while (at := whole.find("/", at) + 1) > 0:
-        if whole[:at] not in made:
-            os.mkdir(whole[:at])  # noqa: PTH102 - a Path would take as long again
-            made.append(whole[:at])
-    if whole not in made:
-        with open(whole, "xb", buffering=0) as file:  # noqa: PTH123 - likewise
-            made.append(whole)
-            file.write(content)
+    return one, root_inputs.inputs()
 
 
 TARGETS: Mapping[str, Callable[[], tuple[Target, Iterator[bytes]]]] = {

@@ -36,7 +36,10 @@ Key = TypeVar("Key")
 MAX_SOURCES = 8
 """For one target: more explain little, and every one has to be unpacked on the target."""
 _SHARE = 1 << 10
-"""A further source must explain one byte for so many that have to be unpacked for it, or `_LEAST` bytes."""
+"""A further source must explain one byte for so many that have to be unpacked for it, or `_LEAST` bytes. Contenders to
+be one are compared where it explains as much of what has to be unpacked for that, those to be the first one unless it
+explains all.
+"""
 _LEAST = 4 << 10
 _HINT = 64
 """A path weighs one part in so many of its file's bytes, a bare name half of that."""
@@ -293,13 +296,16 @@ def choose_sources(
             break
         best = order[0]
         close = [i for i in order[1:] if cover.close(best, i, likeness[best] == likeness[i])]
-        close = sorted(close, key=lambda i: -likeness[i])[: _CONTENDERS - 1]
-        if close and judge is not None:
-            costs = judge((best, *close))
-            rival = min(range(len(costs)), key=lambda k: costs[k])
-            if costs[rival] < costs[0] - costs[0] // _SLACK:
-                best = (best, *close)[rival]
-        rivals = tuple(i for i in (order[0], *close) if i != best) if judge is not None else ()
+        contenders = (best, *sorted(close, key=lambda i: -likeness[i])[: _CONTENDERS - 1])
+        rivals: tuple[int, ...] = ()
+        unpacked = sum(candidates[i].size for i in contenders)
+        is_worth_it = gains[best] >= unpacked // _SHARE if chosen else gains[best] < wanted.weight
+        if judge is not None and len(contenders) > 1 and is_worth_it:
+            costs = judge(contenders)
+            cheapest = min(range(len(costs)), key=lambda k: costs[k])
+            if costs[cheapest] < costs[0] - costs[0] // _SLACK:
+                best = contenders[cheapest]
+            rivals = tuple(i for i in contenders if i != best)
         chosen.append(PickedSource(best, gains[best] * target.size // wanted.weight, rivals))
         cover.take(best)
     return chosen
