@@ -48,13 +48,10 @@ def index() -> tuple[Target, Iterator[bytes]]:
 
 
 def archive() -> tuple[Target, Iterator[bytes]]:
-    """The seek table and the archive, as a file and as a pipe: both take the same bundles.
-
-    An input is a bundle, or the contents of its frames.
-    """
+    """The seek table and the archive, as a file and as a pipe: both take the same bundles."""
     from airpatch.errors import AirpatchError
-    from airpatch.format import zstd
-    from tests.support import contents_of, frame_reader, join_frames, read_bundle
+    from fuzz import archive_inputs
+    from tests.support import frame_reader, read_bundle
 
     at_once = AtOnce()
 
@@ -66,19 +63,11 @@ def archive() -> tuple[Target, Iterator[bytes]]:
         return True
 
     def one(data: bytes) -> None:
-        bundle = data[1:]
-        if data[:1] == b"\1":
-            bundle = join_frames(zstd.compress(content) for content in bundle.split(seeds.NEXT))
+        bundle = archive_inputs.bundle(data)
         if taken("file", bundle) != taken("pipe", bundle):
             raise RuntimeError("a file and a pipe are not read alike")
 
-    def first() -> Iterator[bytes]:
-        for vector in seeds.vectors():
-            yield b"\0" + vector
-            with contextlib.suppress(AirpatchError):
-                yield b"\1" + seeds.NEXT.join(contents_of(vector))
-
-    return one, (seed for seed in first() if len(seed) < 1 << 13)
+    return one, archive_inputs.inputs()
 
 
 def manifests() -> tuple[Target, Iterator[bytes]]:
@@ -122,7 +111,6 @@ def deltas() -> tuple[Target, Iterator[bytes]]:
 
 def inventories() -> tuple[Target, Iterator[bytes]]:
     """The body of inventories and requests, and their files."""
-    import hashlib
 
     from airpatch.format import zstd
     from airpatch.format.inventories import Inventory, Request, emit, parse
@@ -191,6 +179,7 @@ def roots() -> tuple[Target, Iterator[bytes]]:
     from airpatch.sources.kinds import open_source
     from airpatch.target import audit
     from airpatch.target.root import Root
+    from fuzz import root_inputs
     from tests.support import execution, scratch
 
     folder = tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
@@ -201,8 +190,8 @@ def roots() -> tuple[Target, Iterator[bytes]]:
     def one(data: bytes) -> None:
         made: list[str] = []
         try:
-            for path, content in _files(data):
-                _write(folder, path, content, made)
+            for path, content, is_link in root_inputs.files(data):
+                root_inputs.write(folder, path, content, is_link, made)
             with Root(root) as opened:
                 audit.audit_root(opened, execution(1))
                 with contextlib.suppress(TargetError):
@@ -214,42 +203,7 @@ def roots() -> tuple[Target, Iterator[bytes]]:
             for name in reversed(made):
                 (os.rmdir if name.endswith("/") else os.unlink)(name)
 
-    return one, seeds.roots()
-
-
-def _files(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The paths and contents of files that an input of `roots` stands for."""
-    digests: list[bytes] = []
-
-    def filled(text: bytes, mark: bytes, form: Callable[[bytes], bytes]) -> bytes:
-        start, *others = text.split(mark)
-        return start + b"".join(form(_pick(digests, each)) + each[1:] for each in others)
-
-    for part in data.split(seeds.NEXT):
-        kind, number, text = part[:1], part[1:2], part[2:]
-        content = filled(filled(text, seeds.DIGEST, lambda raw: raw.hex().encode()), seeds.RAW_DIGEST, bytes)
-        digests.append(hashlib.sha256(content).digest())
-        digest = _pick(digests, number).hex()
-        pattern = seeds.ROOT_PATHS[(kind[0] if kind else 0) % len(seeds.ROOT_PATHS)]
-        yield pattern.format(start=digest[:2], digest=digest), content
-
-
-def _pick(digests: list[bytes], number: bytes) -> bytes:
-    return digests[number[0]] if number and number[0] < len(digests) else bytes(32)
-
-
-def _write(folder: str, path: str, content: bytes, made: list[str]) -> None:
-    """Write a file below `folder`, unless it is there; add to `made` what was made, of folders with a slash."""
-    at = len(folder) + 1
-    whole = f"{folder}/{path}"
-    while (at := whole.find("/", at) + 1) > 0:
-        if whole[:at] not in made:
-            os.mkdir(whole[:at])  # noqa: PTH102 - a Path would take as long again
-            made.append(whole[:at])
-    if whole not in made:
-        with open(whole, "xb", buffering=0) as file:  # noqa: PTH123 - likewise
-            made.append(whole)
-            file.write(content)
+    return one, root_inputs.inputs()
 
 
 TARGETS: Mapping[str, Callable[[], tuple[Target, Iterator[bytes]]]] = {

@@ -196,12 +196,21 @@ def test_where_it_is_close_a_sample_of_the_difference_decides() -> None:
         asked.append(numbers)
         return [{2: 50}.get(number, 100) for number in numbers]
 
-    same = of(OLD)
-    assert choices(same, [same] * 4, judge=judge) == [PickedSource(2, same.size, (0, 1))]
+    target, alike = of(OLD | files(5)), of(OLD)
+    (found,) = choices(target, [alike] * 4, judge=judge)
+    assert (found.number, found.rivals) == (2, (0, 1))
     assert asked == [[0, 1, 2]]
     half = of(files(1, 2) | files(91, 92))
-    assert choices(same, [half, same], judge=judge) == [PickedSource(1, same.size)]
+    assert [each.number for each in choices(target, [half, alike], judge=judge)] == [1]
     assert len(asked) == 1
+
+
+def test_a_source_that_has_all_is_compared_with_no_other() -> None:
+    def judge(_numbers: Sequence[int]) -> Sequence[int]:
+        raise AssertionError
+
+    same = of(OLD)
+    assert choices(same, [same] * 4, judge=judge) == [PickedSource(0, same.size)]
 
 
 @pytest.mark.parametrize("explains_much", [False, True])
@@ -221,8 +230,7 @@ def test_further_sources_are_compared_where_they_explain_enough(explains_much: b
 
 
 def test_a_difference_that_is_hardly_smaller_decides_nothing() -> None:
-    same = of(OLD)
-    found = choices(same, [same] * 2, judge=lambda numbers: [1000 - number for number in numbers])
+    found = choices(of(OLD | files(5)), [of(OLD)] * 2, judge=lambda numbers: [1000 - number for number in numbers])
     assert [each.number for each in found] == [0]
 
 

@@ -37,7 +37,8 @@ MAX_SOURCES = 8
 """For one target: more explain little, and every one has to be unpacked on the target."""
 _SHARE = 1 << 10
 """A further source must explain one byte for so many that have to be unpacked for it, or `_LEAST` bytes. Contenders to
-be one are compared where it explains as much of what has to be unpacked for that.
+be one are compared where it explains as much of what has to be unpacked for that, those to be the first one unless it
+explains all.
 """
 _LEAST = 4 << 10
 _HINT = 64
@@ -298,7 +299,8 @@ def choose_sources(
         contenders = (best, *sorted(close, key=lambda i: -likeness[i])[: _CONTENDERS - 1])
         rivals: tuple[int, ...] = ()
         unpacked = sum(candidates[i].size for i in contenders)
-        if judge is not None and len(contenders) > 1 and (not chosen or gains[best] >= unpacked // _SHARE):
+        is_worth_it = gains[best] >= unpacked // _SHARE if chosen else gains[best] < wanted.weight
+        if judge is not None and len(contenders) > 1 and is_worth_it:
             costs = judge(contenders)
             cheapest = min(range(len(costs)), key=lambda k: costs[k])
             if costs[cheapest] < costs[0] - costs[0] // _SLACK:
