@@ -10,7 +10,8 @@ from airpatch.errors import FormatError
 from airpatch.views.expand import largest_view
 from airpatch.views.framings import stream_decompressor
 
-_PIECE = 256 << 10
+FIRST_PIECE, _PIECE = 4 << 10, 256 << 10
+"""Bytes that are read at once, twice as many each time: most of what is no stream is told by the first ones."""
 
 
 def inflate(data: memoryview, body: int, framing: str) -> Iterator[tuple[bytes, int]]:
@@ -21,11 +22,13 @@ def inflate(data: memoryview, body: int, framing: str) -> Iterator[tuple[bytes, 
     inflater = stream_decompressor(framing)
     at = body
     total = 0
+    size = FIRST_PIECE
     while not inflater.eof:
         packed = inflater.unconsumed_tail
         if not packed:
-            packed = bytes(data[at : at + _PIECE])
+            packed = bytes(data[at : at + size])
             at += len(packed)
+            size = min(2 * size, _PIECE)
         try:
             out = inflater.decompress(packed, _PIECE)
         except DecompressionError:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import zstandard
 
 from airpatch.views import framings
+from airpatch.views.finders import embedded_hints
 from airpatch.views.finders.embedded_hints import find, may_hold
+from airpatch.views.inflating import inflate
 from tests.delta.support import noise
 from tests.views.support import gz, text
 
@@ -85,3 +89,20 @@ def test_a_small_stream_is_not_worth_it() -> None:
 def test_text_is_not_looked_at() -> None:
     assert not may_hold(HELD)
     assert may_hold(b"PAR1\x15\x04")
+
+
+def test_beginnings_that_lie_in_each_other_do_not_take_the_square_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each begins a frame whose blocks go on to the end of the file, where it turns out to be cut short."""
+    step, block = 32, 32 * 64 - 3
+    begin = zstandard.MAGIC_NUMBER.to_bytes(4, "little") + b"\0\x38" + (block << 3).to_bytes(3, "little")
+    data = begin.ljust(step, b"\0") * 4096
+    read = []
+
+    def counted(*args: Any) -> Iterator[tuple[bytes, int]]:
+        for piece, end in inflate(*args):
+            read.append(len(piece))
+            yield piece, end
+
+    monkeypatch.setattr(embedded_hints, "inflate", counted)
+    assert found(data) == []
+    assert len(data) < sum(read) < 32 * len(data)

@@ -11,11 +11,12 @@ from heapq import merge
 
 from airpatch.deflate.decompressor import RAW, DecompressionError, decompressor
 from airpatch.delta.windows import is_text
+from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.finders import gzip_hints, zstd_hints
 from airpatch.views.finders.hint import Hint
 from airpatch.views.finders.zlib_hints import zlib_hint
-from airpatch.views.inflating import stream_end
+from airpatch.views.inflating import FIRST_PIECE, inflate
 
 _MAGICS = tuple(re.compile(magic) for magic in (rb"\x1f\x8b\x08", rb"x[\x01\x5e\x9c\xda]", re.escape(zstd_hints.MAGIC)))
 """Three patterns that begin with one byte each are found in less time than one that may begin with any of them."""
@@ -23,6 +24,10 @@ _TRIED, _MADE = 1 << 8, 1 << 10
 """Packed bytes by which most of what is no deflate stream is told, and how many are made of them at most."""
 _LEAST = 64
 """Bytes of a stream: a smaller one saves no more than what the view says of it."""
+_VAIN, _VAIN_AT_ALL = 16, 1 << 20
+"""Bytes that may be read and made of what turns out to be no stream, for each byte of a file and besides: beginnings
+that lie in each other would else take the square of the time.
+"""
 
 
 def may_hold(start: bytes) -> bool:
@@ -31,14 +36,18 @@ def may_hold(start: bytes) -> bool:
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """Return the streams in `data`, which are inflated to find where they end."""
+    """Return the streams in `data`, which are inflated to find where they end; none after too much was in vain."""
     hints: list[Hint] = []
     end = 0
+    left = _VAIN * len(data) + _VAIN_AT_ALL
     for at in merge(*(_places(data, magic) for magic in _MAGICS)):
         if at < end:
             continue
+        if left < 0:
+            break
         for hint in _begin(data, at, name + b"!%d" % len(hints)):
-            stop = stream_end(data, hint.body, hint.framing) if _is_likely(data, hint) else None
+            stop, vain = _end(data, hint) if _is_likely(data, hint) else (None, 0)
+            left -= vain
             if stop is not None and stop - hint.body >= _LEAST:
                 end = min(stop + framings.trailer_size(hint.framing), len(data))
                 hints.append(replace(hint, size=end - hint.start))
@@ -67,3 +76,14 @@ def _is_likely(data: memoryview, hint: Hint) -> bool:
     except DecompressionError:
         return False
     return True
+
+
+def _end(data: memoryview, hint: Hint) -> tuple[int | None, int]:
+    """Return where the stream of `hint` ends; if there is none, None and how many bytes it took at most to tell."""
+    end, made = hint.body, 0
+    try:
+        for piece, at in inflate(data, hint.body, hint.framing):
+            end, made = at, made + len(piece)
+    except FormatError:
+        return None, FIRST_PIECE + 2 * (end - hint.body) + made
+    return end, 0
