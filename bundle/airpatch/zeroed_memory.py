@@ -36,13 +36,8 @@ class ZeroedTables:
         return table
 
 
-def zeroed_words(count: int, kind: str = "I") -> array[int] | memoryview:
-    """Return `count` words of a `kind` of array.array, all 0; many lie in huge pages, as a table by hashes is used all
-    over.
-    """
-    small = array(kind)
-    size = count * small.itemsize
-    if size < _HUGE_PAGE:
-        small.frombytes(bytes(size))
-        return small
-    return ZeroedTables(size).take(size).cast(kind)
+def zeroed_words(count: int) -> array[int] | memoryview:
+    """Return `count` words of 32 bits, all 0; many lie in huge pages, as a table by hashes is used all over."""
+    if 4 * count < _HUGE_PAGE:
+        return array("I", [0]) * count
+    return ZeroedTables(4 * count).take(4 * count).cast("I")

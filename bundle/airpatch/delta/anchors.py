@@ -18,7 +18,6 @@ import cython
 
 from airpatch.delta.source_space import Space
 from airpatch.gear import WORDS
-from airpatch.zeroed_memory import zeroed_words
 
 if cython.compiled:
     from cython.cimports.airpatch.byte_access import common, common_before
@@ -60,7 +59,7 @@ class Anchors:
             slots *= 2
         self._spacing = spacing
         self._slot_bits = slots.bit_length() - 1
-        self._table = zeroed_words(slots, "Q")
+        self._table = array("Q", [0]) * slots
         self._hashes, self._ends = (array("Q", [0]) * _TOGETHER for _ in range(2))
         for base, source in zip(space.bases, space.sources, strict=True):
             for start in range(0, len(source), _RELEASE_EVERY):
