@@ -1,7 +1,7 @@
 #!/bin/sh
 # All checks: style, types, layers, tests, branch coverage. Makes .venv where there is no virtual environment, and compiles
 # what has changed. Arguments go to pytest, and coverage is not measured then: `./check.sh -m "not slow and not faults"` takes
-# one or two minutes.
+# a few minutes.
 set -eu
 cd "$(dirname "$0")"
 . ./environment.sh

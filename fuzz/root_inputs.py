@@ -65,7 +65,7 @@ PATHS = (
     *(f".airpatch/{name}" for name in ("x", "releases", "releases/x", "history/x", "journal/x", "trust/x", "kept")),
     *("oci-layout/x", "index.json/x", "blobs/sha256/x", "blobs/x", "manifest.json", ".airpatch", "docker"),
 )
-_HISTORY, _RELEASE = PATHS.index(".airpatch/history"), PATHS.index(".airpatch/releases/{digest}")
+_HISTORY, _RELEASE, _LOCK = map(PATHS.index, (".airpatch/history", ".airpatch/releases/{digest}", ".airpatch/lock"))
 
 
 def files(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
@@ -110,12 +110,16 @@ def write(folder: str, path: str, content: bytes, is_link: bool, made: list[str]
 def inputs() -> Iterator[bytes]:
     """Roots and OCI layouts that vectors become, and small ones, some with one change."""
     small = list(_made_of(seal(map(squeeze, tiny().contents()))))
-    for found in (*small, *chain.from_iterable(map(_made_of, vectors("good-[!l]*")))):
-        if sum(map(len, found.values())) <= LONGEST:
-            root = as_root(found)
-            yield root
-            yield from _without(root)
-    for found in small[:1] + small[-1:]:
+    signed, many = (
+        next(chain.from_iterable(map(_made_of, vectors(f"good-{name}")))) for name in ("signatures", "index")
+    )
+    others = (found for vector in vectors("good-[!l]*") for found in list(_made_of(vector))[:: len(small) - 1])
+    yield from (root for root in map(as_root, others) if len(root) <= LONGEST)
+    for found in (*small, signed, many):
+        root = as_root(found)
+        yield root
+        yield from _without(root, in_pairs=found in (small[0], signed))
+    for found in (small[0], small[-1], many):
         yield from map(as_root, _changed(found))
     events = (content for kind, content in signature_seeds.seeds() if kind in ("history", "chained"))
     yield from (bytes([_HISTORY, 0]) + content for content in events)
@@ -150,12 +154,17 @@ def _files_in(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def _without(root: bytes) -> Iterator[bytes]:
-    """Yield a root without the content of one file, or with a link in its place."""
+def _without(root: bytes, *, in_pairs: bool) -> Iterator[bytes]:
+    """Yield a root without some of its files, with a link in the place of one, or with another content."""
     parts = root.split(NEXT)
+    gone = [bytes([_LOCK]) + part[1:] for part in parts]  # is not looked at, but may be named
     for at, part in enumerate(parts):
-        for other in (part[:2], part + b" ", bytes([part[0] | LINK]) + part[1:2] + b"oci-layout"):
+        for other in (gone[at], part[:2], part + b" ", bytes([part[0] | LINK]) + part[1:2] + b"oci-layout"):
             yield NEXT.join([*parts[:at], other, *parts[at + 1 :]])
+        yield NEXT.join([*parts[:at], *gone[at:]])
+        yield NEXT.join([*gone[:at], *parts[at:]])
+        for second in range(at + 1, len(parts) if in_pairs else 0):
+            yield NEXT.join([*parts[:at], gone[at], *parts[at + 1 : second], gone[second], *parts[second + 1 :]])
 
 
 def _changed(found: dict[str, bytes]) -> Iterator[dict[str, bytes]]:

@@ -61,13 +61,19 @@ def expiry(release: Release) -> str | None:
 def _not_stored(index: Index) -> str:
     text = ""
     if not index.is_full:
-        bases = " or ".join(base.name for base in index.bases)
-        text = f", of which a target with {bases} has {count(len(index.left_out), 'blob')}"
+        text = f", of which a target {_which(index)} has {count(len(index.left_out), 'blob')}"
     if index.patched:
         size = megabytes(sum(blob.size for blob in index.patched))
         patches = megabytes(sum(step.patch_size for step in index.steps))
         text += f", {count(len(index.patched), 'blob')} of {size} as layer patches of {patches}"
     return text
+
+
+def _which(index: Index) -> str:
+    """Return which targets the patch of `index` is for: those with a base, and those that have sent a request."""
+    releases = " or ".join(base.name for base in index.bases if not base.is_request)
+    requests = [f"that made the {base.name}" for base in index.bases if base.is_request]
+    return " or ".join([f"with {releases}", *requests] if releases else requests)
 
 
 def _summary(made: WrittenBundle) -> list[str]:

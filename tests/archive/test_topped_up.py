@@ -121,6 +121,17 @@ def test_a_top_up_of_another_copy_is_refused(tmp_path: Path) -> None:
             airpatch.apply([copy, topup], tmp_path / "root")
 
 
+def test_a_top_up_alone_is_recognised(tmp_path: Path) -> None:
+    """One that brings the end of a bundle ends with its seek table."""
+    sent, copy, topup = tmp_path / "sent", tmp_path / "copy", tmp_path / "topup"
+    sent.write_bytes(whole())
+    copy.write_bytes(whole()[: len(whole()) // 2])
+    request_for(copy)
+    airpatch.topup(sent, tmp_path / "wanted", topup)
+    with pytest.raises(FormatError, match="not a bundle but a top-up"):
+        airpatch.inspect(topup)
+
+
 def test_requests_are_canonical() -> None:
     request = DamageRequest("shop", (ByteRange(0, 5), ByteRange(9, None)), Digest.of(b"rest"))
     content = emit_request(request)

@@ -52,3 +52,17 @@ def test_of_equal_places_that_near_the_guess_is_taken() -> None:
     index = Windows(Space.of([bytes(source)]), [(2304, 2804), (304, 704), (1504, 2004)], 1, 2)
     for place in places:
         assert list(index.align(memoryview(same), 0, len(same), place)) == [(0, place, len(same))]
+
+
+def test_short_runs_are_no_covers() -> None:
+    """What fills up the last block of a file, of which every source has some."""
+    other, padding = noise(600, 5), bytes(127)
+    source = noise(100, 6) + bytes(300) + noise(100, 7)
+    index = Windows(Space.of([source]), [(0, len(source))], 4, 2)
+
+    def covers(target: bytes) -> list[int]:
+        return [length for _, _, length in index.align(memoryview(target), 0, len(target), 0)]
+
+    assert covers(other + padding + other) == []
+    assert len(covers(other + 2 * padding + other)) == 1
+    assert covers(other + padding + source[400:] + other) == [227]  # which go on alike

@@ -180,18 +180,26 @@ class FileFrameReader:
         try:
             length = zstd.seek_table_length(footer)
         except FormatError:
-            from airpatch.archive.misfits import describe  # only a file that is no bundle needs it
-
-            head = bytes(self.read_at(0, min(self.size, magics.HEAD)))
-            raise FormatError(f"{self.name}: {describe(head)}") from None
+            raise self._misfit() from None
         if length > self.size:
             raise FormatError(f"{self.name}: cut short: its seek table does not fit into it")
         table = zstd.parse_seek_table(bytes(self.read_at(self.size - length, length)))
         if sum(frame.compressed for frame in table) + length != self.size:
-            raise FormatError(f"{self.name}: its frames and its seek table do not add up to its size")
+            if self._head().startswith(magics.TOP_UP):  # one that brings the end of a bundle
+                raise self._misfit()
+            raise FormatError(f"{self.name}: its frames and its seek table do not add up to its size; copy it again")
         if any(f.content > zstd.MAX_WINDOW or f.compressed > zstd.max_compressed(f.content) for f in table):
             raise FormatError(f"{self.name}: its seek table has a frame that is larger than any that a bundle has")
         return table
+
+    def _head(self) -> bytes:
+        return bytes(self.read_at(0, min(self.size, magics.HEAD)))
+
+    def _misfit(self) -> FormatError:
+        """Return the error for a file that is no bundle, or not a whole one."""
+        from airpatch.archive.misfits import describe  # only such a file needs it
+
+        return FormatError(f"{self.name}: {describe(self._head())}")
 
 
 class InterruptiblePipe(io.FileIO):

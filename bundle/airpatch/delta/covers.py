@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from airpatch.delta import elf, program_alignment, programs
 from airpatch.delta.anchors import Anchors
 from airpatch.delta.byte_differences import unequal
+from airpatch.delta.faint_covers import resembles, with_faint
 from airpatch.delta.olds import Cover, Old, Olds
 from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Space
@@ -241,7 +242,13 @@ class Planner:
                 for cover in within(matches, at, stop) if is_apart else index.align(target, at, stop, guess):
                     self._append(covers, cover)
             self._release_pages()
-        return covers
+        if program is not None:
+            return covers
+        shifts = (old.content - member.content, old.content + old.size - member.content - member.size)
+        faint: list[Cover] = []
+        for cover in with_faint(covers, target, tile.start, tile.end, shifts, self._space.slice):
+            self._append(faint, cover)
+        return faint
 
     def _program(self, target: memoryview, tile: Tile, old: Old | None, inside: list[Cover]) -> Program | None:
         """Return what the tile and its older version tell of addresses, None if they are not programs."""
@@ -280,8 +287,8 @@ class Planner:
                 continue
             end = before[1] + before[2] if before is not None else None
             if end is not None and after is not None and end + size == after[1]:
-                old = self._space.slice(end, size)  # the same bytes but for a few
-                if old is not None and 2 * unequal(target[start:stop], old, size) <= size:
+                old, new = self._space.slice(end, size), target[start:stop]
+                if old is not None and (2 * unequal(new, old, size) <= size or resembles(new, old)):
                     self._append(covers, (start, end, size))
                     continue
             reach = 2 * size + _NEAR

@@ -19,6 +19,7 @@ _LOOKED_AT = 1 << 12  # bytes
 _CONTROLS = bytes(range(9))  # bytes that text does not have
 
 _MIN_COVER = 8  # bytes: shorter ones cost more than literals, and a delta may not have too many instructions
+_LONG_RUN = 1 << 7  # bytes, all the same: fewer, such as what tars are padded with, cost less as literals
 
 
 def far(content: memoryview) -> int:
@@ -29,6 +30,10 @@ def far(content: memoryview) -> int:
 def is_text(beginning: bytes) -> bool:
     """Return whether a file that begins like this is text."""
     return len(beginning.translate(None, _CONTROLS)) == len(beginning)
+
+
+def _is_run(piece: memoryview) -> bool:
+    return piece[0] == piece[-1] and bytes(piece).count(piece[0]) == len(piece)
 
 
 class Windows:
@@ -52,7 +57,7 @@ class Windows:
             return
         found = self._aligner.align(target, start, end, self._joined(guess))
         for at, where, length in zip(found[::3], found[1::3], found[2::3], strict=True):
-            if length < _MIN_COVER:
+            if length < _MIN_COVER or (length < _LONG_RUN and _is_run(target[at : at + length])):
                 continue
             number = bisect_right(self._starts, where) - 1
             while length:

@@ -30,12 +30,21 @@ class Disposition(IntEnum):
     """It is rebuilt by a step."""
 
 
+REQUEST_FOR = "request for "
+"""How the name of a top-up's base begins; that of the requested release follows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
     """A state of the target that a patch fits: a release id or an inventory's content id, and its name, if any."""
 
     id: Digest
     name: str
+
+    @property
+    def is_request(self) -> bool:
+        """Whether it is what a target lacked of a release, and the patch a top-up."""
+        return self.name.startswith(REQUEST_FOR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,6 @@ from airpatch.model.names import check_repository
 from airpatch.model.release import DEFAULT_PRODUCT, check_label, check_product
 
 VERSION = 1
-REQUEST_FOR = "request for "
-"""How the name of a top-up's base begins; that of the requested release follows."""
 
 
 @dataclass(frozen=True, slots=True)

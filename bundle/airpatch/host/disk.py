@@ -25,7 +25,7 @@ def room(name: str, folder: Path) -> Fact:
     if not size or (status.f_files and not status.f_favail):
         what = "no bytes" if not size else "no files (inodes)"
         return Fact(name, Verdict.MISSING, f"{folder}: has room for {what}; free some space")
-    return Fact(name, Verdict.OK, text if not status.f_files else f"{text}, and {status.f_favail:,} files")
+    return Fact(name, Verdict.OK, text if not status.f_files else f"{text}, and room for {status.f_favail:,} files")
 
 
 def in_the_way(path: Path) -> Path | None:

@@ -57,8 +57,8 @@ def trusted_signers(
         asked = f" called {' or '.join(principals)}" if principals else ""
         found = count(most, "principal") if most else "no principal"
         raise UsageError(
-            f"{allowed_signers}: has keys of {found}{asked}, so no bundle could have the signatures of "
-            f"{count(threshold, 'principal')} that are demanded"
+            f"{allowed_signers}: has keys of {found}{asked}, but {count(threshold, 'principal')} must sign, so no "
+            "bundle could be accepted"
         )
     return trusted
 

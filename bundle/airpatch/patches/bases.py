@@ -22,8 +22,8 @@ from airpatch.blobs.tree import Tree
 from airpatch.errors import BaseMismatch, FormatError, UsageError, unreadable
 from airpatch.execution import Execution
 from airpatch.format import inventories, magics
-from airpatch.format.index import Base, Index
-from airpatch.format.inventories import REQUEST_FOR, Inventory, Request
+from airpatch.format.index import REQUEST_FOR, Base, Index
+from airpatch.format.inventories import Inventory, Request
 from airpatch.format.registry import STORAGE
 from airpatch.format.release_part import release_id
 from airpatch.layers.rebuilt_content import content_with_rebuilt

@@ -20,7 +20,6 @@ from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetErr
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
-from airpatch.format.inventories import REQUEST_FOR
 from airpatch.layers.steps import steps_for
 from airpatch.linux import close_read
 from airpatch.model.digest import Digest
@@ -196,17 +195,18 @@ def require_base(
     if not missing:
         return
     size = megabytes(sum(blob.size for blob in missing))
-    bases = " or ".join(sorted({base.name for plan in missing.values() for base in plan.index.bases}))
+    made_for = {base for plan in missing.values() for base in plan.index.bases}
+    bases = " or ".join(sorted({base.name for base in made_for}))
+    lacking = f"{root} lacks {count(len(missing), 'blob')} of {size} that"
+    findings = list(dict.fromkeys(line for plan in plans for line in plan.missing_by_image))
+    if made_for and all(base.is_request for base in made_for):
+        advice = "apply it together with the patch that it completes"
+        raise BaseMismatch(f"{lacking} this top-up does not bring: {advice}", findings)
     if is_new:
         raise BaseMismatch(
             f"there is no registry at {root} yet, but the patch needs one that has {bases}; name the right root, or "
             "bring a full bundle"
         )
-    lacking = f"{root} lacks {count(len(missing), 'blob')} of {size} that"
-    findings = list(dict.fromkeys(line for plan in plans for line in plan.missing_by_image))
-    if bases.startswith(REQUEST_FOR):
-        advice = "apply it together with the patch that it completes"
-        raise BaseMismatch(f"{lacking} this top-up does not bring: {advice}", findings)
     raise BaseMismatch(
         f"{lacking} the patch needs; it was made for {bases}. {top_up_advice(request, 'apply')}; or bring a full "
         "bundle",

@@ -112,7 +112,7 @@ def _lines(found: Explanation, top: int) -> Iterator[str]:
     bases = " or ".join(base.name for base in index.bases)
     yield (
         f"a patch from {bases} to {index.release.name} takes {megabytes(found.report.size)}: "
-        f"{count(len(whole), 'blob')} of {megabytes(sum(whole))} whole, "
+        f"besides the index and manifests, {count(len(whole), 'blob')} of {megabytes(sum(whole))} whole and "
         f"{count(len(patches), 'layer patch')} of {megabytes(sum(patches))}"
     )
     if found.unrestricted is not None:
