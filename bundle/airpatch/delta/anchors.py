@@ -21,8 +21,10 @@ from airpatch.gear import WORDS
 
 if cython.compiled:
     from cython.cimports.airpatch.byte_access import common, common_before
+    from cython.cimports.airpatch.prefetch import fetch
 else:
     from airpatch.byte_access import common, common_before
+    from airpatch.prefetch import fetch
 
 # Declared, so that the loops below compute with C numbers.
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
@@ -32,6 +34,7 @@ _POSITION_BITS = cython.declare(cython.int, 40)
 _TAG_MASK = cython.declare(cython.ulonglong, (1 << 24) - 1)
 _POSITION_MASK = cython.declare(cython.ulonglong, (1 << 40) - 1)
 _PROBES = cython.declare(cython.int, 16)  # slots looked at before an anchor is given up
+_TOGETHER = cython.declare(cython.int, 32)  # anchors whose slots are asked for before the first of them is entered
 _RELEASE_EVERY = 1 << 25  # bytes between two calls of `release_pages`
 
 
@@ -43,6 +46,8 @@ class Anchors:
     _table: cython.ulonglong[::1]
     _slot_bits: cython.int
     _spacing: cython.int
+    _hashes: cython.ulonglong[::1]
+    _ends: cython.ulonglong[::1]
 
     def __init__(self, space: Space, entries: int, release_pages: Callable[[], None]) -> None:
         self._space = space
@@ -55,6 +60,7 @@ class Anchors:
         self._spacing = spacing
         self._slot_bits = slots.bit_length() - 1
         self._table = array("Q", [0]) * slots
+        self._hashes, self._ends = (array("Q", [0]) * _TOGETHER for _ in range(2))
         for base, source in zip(space.bases, space.sources, strict=True):
             for start in range(0, len(source), _RELEASE_EVERY):
                 self._fill(source, start, min(len(source), start + _RELEASE_EVERY), base)
@@ -71,32 +77,52 @@ class Anchors:
         base: cython.longlong,
     ) -> cython.void:
         gear: cython.ulonglong[::1] = WORDS
-        table: cython.ulonglong[::1] = self._table
+        table: cython.p_ulonglong = cython.address(self._table[0]) if cython.compiled else self._table
+        mask: cython.Py_ssize_t = len(self._table) - 1
         h: cython.ulonglong = 0
         limit: cython.ulonglong = cython.cast(cython.ulonglong, 1) << (64 - self._spacing)
         i: cython.longlong
         first: cython.longlong = start - _WINDOW if start >= _WINDOW else 0
         whole: cython.longlong = first + _WINDOW  # the hash covers a whole window from here on
-        slot: cython.Py_ssize_t
-        mask: cython.Py_ssize_t = len(table) - 1
-        tag: cython.ulonglong
-        probes: cython.int
+        count: cython.int = 0
         # In bounds: first <= i < stop <= len(source) as the caller cuts it, a byte indexes 256 words, slots
-        # are masked.
+        # are masked, count < _TOGETHER.
         with cython.nogil:
             for i in range(first, stop):
                 h = (h + h + gear[source[i]]) & _MASK64
                 if h < limit and i + 1 >= whole:
-                    slot = cython.cast(cython.Py_ssize_t, h) & mask
-                    tag = _tag(h, self._slot_bits)
-                    probes = 0
-                    while table[slot] != 0 and probes < _PROBES:
-                        if table[slot] >> _POSITION_BITS == tag:
-                            break
-                        slot = (slot + 1) & mask
-                        probes += 1
-                    if table[slot] == 0:
-                        table[slot] = tag << _POSITION_BITS | cython.cast(cython.ulonglong, base + i + 1)
+                    fetch(table, cython.cast(cython.Py_ssize_t, h) & mask)
+                    self._hashes[count] = h
+                    self._ends[count] = cython.cast(cython.ulonglong, base + i + 1)
+                    count += 1
+                    if count == _TOGETHER:
+                        self._enter(count)
+                        count = 0
+            self._enter(count)
+
+    @cython.boundscheck(False)
+    @cython.wraparound(False)
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _enter(self, count: cython.int) -> cython.void:
+        """Enter the first `count` anchors that wait, in their order: of equal ones the first is kept."""
+        # In bounds: slots are masked, count <= _TOGETHER.
+        table: cython.ulonglong[::1] = self._table
+        mask: cython.Py_ssize_t = len(table) - 1
+        slot: cython.Py_ssize_t
+        tag: cython.ulonglong
+        probes: cython.int
+        i: cython.int
+        for i in range(count):
+            slot = cython.cast(cython.Py_ssize_t, self._hashes[i]) & mask
+            tag = _tag(self._hashes[i], self._slot_bits)
+            probes = 0
+            while table[slot] != 0 and probes < _PROBES and table[slot] >> _POSITION_BITS != tag:
+                slot = (slot + 1) & mask
+                probes += 1
+            if table[slot] == 0:
+                table[slot] = tag << _POSITION_BITS | self._ends[i]
 
     def matches(self, target: memoryview, start: int, stop: int, minimum: int) -> array[int]:
         """Return the matches in target[start:stop] of `minimum` bytes and more.

@@ -11,6 +11,7 @@ cdef class References:
     cdef int _stretch_bits
     cdef unsigned long long[::1] _keys
     cdef unsigned long long[::1] _went
+    cdef unsigned char[::1] _learned  # a bit for each slot that this group has filled: few are, and the bits lie near
     cdef unsigned long long _salt
 
     cdef void _index_points(self)

@@ -76,6 +76,7 @@ class References:
         self._salt = (memory.next_group() << 48) & ((1 << 64) - 1)
         self._keys = memory.keys
         self._went = memory.went
+        self._learned = bytearray(MEMORY // 8)
 
     @cython.cfunc
     def _index_points(self) -> cython.void:
@@ -115,7 +116,7 @@ class References:
     def map(self, address: cython.ulonglong) -> cython.ulonglong:
         """Return where a source address leads to in the target."""
         slot: cython.Py_ssize_t = _slot(address)
-        if self._keys[slot] == address ^ self._salt:
+        if self._learned[slot >> 3] >> (slot & 7) & 1 and self._keys[slot] == address ^ self._salt:
             return self._went[slot]
         if self._points == 0 or address < self._from[0]:
             return address
@@ -145,6 +146,7 @@ class References:
             slot = _slot(address)
             self._keys[slot] = address ^ self._salt
             self._went[slot] = went
+            self._learned[slot >> 3] |= 1 << (slot & 7)
 
     @cython.cfunc
     @cython.nogil
