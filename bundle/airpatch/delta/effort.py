@@ -11,7 +11,7 @@ class Effort(Enum):
     A value holds the candidates that the alignment tries, zstd's level for literals and that for other columns, and how
     many bytes of literals and corrections may be mixed, which takes about a microsecond for each: of a delta, and of a
     segment for each byte of its target. A delta takes at most a second for it by default, and mixing as many as 64 MB/s
-    of targets, but for those with few bytes to mix.
+    of targets.
     """
 
     FAST = (1, 3, 6, 0, 0.0)
