@@ -18,7 +18,9 @@ from airpatch.views.finders.hint import Hint
 from airpatch.views.finders.zlib_hints import zlib_hint
 from airpatch.views.inflating import FIRST_PIECE, inflate
 
-_MAGICS = tuple(re.compile(magic) for magic in (rb"\x1f\x8b\x08", rb"x[\x01\x5e\x9c\xda]", re.escape(zstd_hints.MAGIC)))
+_MAGICS = tuple(
+    re.compile(magic) for magic in (re.escape(gzip_hints.MAGIC), rb"x[\x01\x5e\x9c\xda]", re.escape(zstd_hints.MAGIC))
+)
 """Three patterns that begin with one byte each are found in less time than one that may begin with any of them."""
 _TRIED, _MADE = 1 << 8, 1 << 10
 """Packed bytes by which most of what is no deflate stream is told, and how many are made of them at most."""
