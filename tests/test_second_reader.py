@@ -1,7 +1,10 @@
 """The conformance suite (spec/suite) against airpatch and against the second reader, which shares no code with it."""
 
 import ast
+import re
+import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,20 @@ def test_airpatch_judges_all_vectors_right() -> None:
 @pytest.mark.parametrize("kind", readers.KINDS)
 def test_both_readers_agree_on_mutants(kind: str) -> None:
     assert readers.run(kind, 150, 0, float("inf")) == 0
+
+
+def test_the_core_of_the_second_reader_lacks_extensions_and_is_wrong_about_nothing(tmp_path: Path) -> None:
+    extensions = set(re.findall(r"`(\w+)`\\\*", (ROOT / "spec" / "reader" / "README.md").read_text())) - {"answers"}
+    reader = tmp_path / "reader"
+    reader.mkdir()
+    for path in (ROOT / "spec" / "reader").glob("*.py"):
+        if path.stem not in extensions:
+            shutil.copy(path, reader)
+    start = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from reader.__main__ import main; main([])"
+    results = run.run([sys.executable, "-c", start], _is_quick)
+    assert [result for result in results if result.outcome == "wrong"] == []
+    outcomes = Counter(result.outcome for result in results if result.case.is_small)
+    assert outcomes["right"] > 3 * outcomes["unsupported"] > 0
 
 
 def test_a_wrong_answer_is_told_from_a_right_one(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import struct
 import tarfile
+from collections import deque
 from collections.abc import Iterator
+from itertools import accumulate
 
 from . import zstd
 from .errors import require
 
-MAX_FRAMES = 1048576
+MAX_FRAMES, MAX_INDEX, MAX_SIGNATURES = 1048576, 16777216, 16
 RECORD, FRAME, GROUP, SMALL = 512, 8388608, 1048576, 65536
 Member = tuple[bytes, int]  # header records, size of the content in bytes
 END: Member = (bytes(2 * RECORD), 0)
@@ -28,20 +30,20 @@ def whole_size(one: Member) -> int:
     return len(one[0]) + one[1] + -one[1] % RECORD
 
 
-def frame_sizes(members: list[int]) -> list[tuple[int, int]]:
-    """How a section of members of these sizes is cut: for each frame its size, and how many members end in it."""
+def frame_sizes(members: list[int]) -> list[int]:
+    """How a section of members of these sizes is cut (FORMAT.md, Frames)."""
     require(sum(members) <= MAX_FRAMES * FRAME, "more frames than a bundle may have")
-    frames: list[tuple[int, int]] = []
-    group = count = 0
-    for size in [*members, FRAME]:  # a large one at the end, to end the last group
-        if count and (size > SMALL or group + size > GROUP):
-            frames.append((group, count))
-            group = count = 0
+    frames: list[int] = []
+    group = 0
+    for size in members:
+        if group and (size > SMALL or group + size > GROUP):
+            frames.append(group)
+            group = 0
         if size > SMALL:
-            frames += [(min(FRAME, size - at), int(at + FRAME >= size)) for at in range(0, size, FRAME)]
+            frames += [min(FRAME, size - at) for at in range(0, size, FRAME)]
         else:
-            group, count = group + size, count + 1
-    return frames[:-1]
+            group += size
+    return [*frames, group] if group else frames
 
 
 def octal_size(record: bytes) -> int:
@@ -73,44 +75,51 @@ class Archive:
         table = data[max(0, len(data) - 12 * count - 17) :]
         require(table[:4] == bytes.fromhex("5e2a4d18"), "a seek table in a frame of another kind")
         require(int.from_bytes(table[4:8], "little") == 12 * count + 9, "a seek table of another length")
-        self.entries = list(struct.iter_unpack("<II4s", table[8:-9]))  # packed size, content size, checksum
-        require(sum(one[0] for one in self.entries) + len(table) == len(data), "a seek table of another file")
-        fit = all(size <= FRAME and packed <= size + size // 256 + 1024 for packed, size, _ in self.entries)
+        entries = list(struct.iter_unpack("<II4s", table[8:-9]))  # packed size, content size, checksum
+        require(sum(packed for packed, _, _ in entries) + len(table) == len(data), "a seek table of another file")
+        fit = all(size <= FRAME and packed <= size + size // 256 + 1024 for packed, size, _ in entries)
         require(fit, "a seek table with a frame over its limit")
-        self.data, self.next, self.at = data, 0, 0  # the number of the frame that comes next, and where it begins
+        ends = accumulate(packed for packed, _, _ in entries)
+        self.frames = deque((data[end - one[0] : end], *one[1:]) for end, one in zip(ends, entries, strict=True))
 
-    def content_size(self) -> int:
-        """What the seek table says of the next frame's content, in bytes; -1 if there is no frame left."""
-        return self.entries[self.next][1] if self.next < len(self.entries) else -1
+    def peek(self) -> bytes:
+        """What the next frame holds; nothing if there is none."""
+        if not self.frames:
+            return b""
+        packed, size, checksum = self.frames[0]
+        require(packed[-4:] == checksum, "a checksum in the seek table that is not the frame's")
+        return zstd.unpack_member(packed, size)
 
-    def peek(self, content: int) -> bytes:
-        """What the next frame holds, which must be `content` bytes."""
-        require(self.content_size() == content, "a frame of another content size, or none")
-        packed, _, checksum = self.entries[self.next]
-        frame = self.data[self.at : self.at + packed]
-        require(frame[-4:] == checksum, "a checksum in the seek table that is not the frame's")
-        return zstd.unpack_member(frame, content)
-
-    def frame(self, content: int) -> bytes:
-        """As `peek`, and go on."""
-        unpacked = self.peek(content)
-        self.at, self.next = self.at + self.entries[self.next][0], self.next + 1
-        return unpacked
+    def take(self, sizes: list[int]) -> bytes:
+        """What the next frames hold, which must be of these content sizes."""
+        out = b""
+        for size in sizes:
+            require(self.frames and self.frames[0][1] == size, "a frame of another content size, or none")
+            out += self.peek()
+            self.frames.popleft()
+        return out
 
     def section(self, members: list[Member]) -> Iterator[bytes]:
         """The contents of the members of a section."""
-        held, number = bytearray(), 0
-        for size, ends in frame_sizes([whole_size(one) for one in members]):
-            held += self.frame(size)
-            if ends:
-                yield from cut(bytes(held), members[number : number + ends])
-                held, number = bytearray(), number + ends
+        return cut(self.take(frame_sizes([whole_size(one) for one in members])), members)
 
-    def index(self, limit: int) -> bytes:
+    def index(self) -> bytes:
         """The content of the first member, which alone says how large it is."""
-        first = self.content_size()
-        require(first >= 0, "no frame")
-        one = member(".airpatch/index", octal_size(self.peek(first)[:RECORD]))
-        require(one[1] <= limit, "an index over its limit")
+        one = member(".airpatch/index", octal_size(self.peek()[:RECORD]))
+        require(one[1] <= MAX_INDEX, "an index over its limit")
         sizes = [min(FRAME, whole_size(one) - at) for at in range(0, whole_size(one), FRAME)]
-        return next(cut(b"".join(map(self.frame, sizes)), [one]))
+        return next(cut(self.take(sizes), [one]))
+
+    def signatures(self) -> list[bytes]:
+        """The contents of the members after it that are signatures."""
+        found: list[bytes] = []
+        content = self.peek()
+        if not content.startswith(b".airpatch/index.1.sig\0"):
+            return found
+        self.frames.popleft()
+        while content:
+            require(len(found) < MAX_SIGNATURES, "too many signatures")
+            one = member(f".airpatch/index.{len(found) + 1}.sig", octal_size(content))
+            found += cut(content, [one])
+            content = content[whole_size(one) :]
+        return found

@@ -1,10 +1,12 @@
 """MessagePack in canonical form (FORMAT.md, Canonical form), and the forms that its documents must have.
 
-A form is a `Leaf`, a list of one form for lists of any length, a tuple of forms for lists of just these values, or a
+A form is a `Leaf`, a list of one form for lists of any length, a `row` of forms for lists of just these values, or a
 dict of forms for maps of just these keys in this order.
 """
 
+from collections import namedtuple
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import msgpack
@@ -47,17 +49,21 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def check(value: Any, form: Any) -> None:
-    """Refuse a value that does not have the form."""
+def row(**forms: Any) -> Any:
+    """The form of a list of just these values, which get these names."""
+    return namedtuple("row", forms)(**forms)
+
+
+def build(form: Any, value: Any) -> Any:
+    """The value, refused if it does not have the form: what a row or a map has is an attribute of it."""
     if isinstance(form, Leaf):
         require(type(value) is form.kind and form.holds(value), f"no {form.what}: {value!r:.200}")
-    elif isinstance(form, dict):
+        return value
+    if isinstance(form, dict):
         require(type(value) is dict and list(value) == list(form), f"other fields than {', '.join(form)}")
-        for key, one in form.items():
-            check(value[key], one)
-    else:
-        require(type(value) is list, "no list")
-        forms = form if isinstance(form, tuple) else form * len(value)
-        require(len(value) == len(forms), "a list of another length")
-        for each, one in zip(value, forms, strict=True):
-            check(each, one)
+        return SimpleNamespace(**{key: build(one, value[key]) for key, one in form.items()})
+    require(type(value) is list, "no list")
+    if isinstance(form, list):
+        return [build(form[0], one) for one in value]
+    require(len(value) == len(form), "a list of another length")
+    return form._make(map(build, form, value))

@@ -23,25 +23,23 @@ class Cursor:
         self.at += count
         return self.data[self.at - count : self.at]
 
-    def number(self, limit: int = 2**63 - 1) -> int:
-        """A number of DELTA.md in its shortest form, up to the limit."""
-        value = shift = 0
-        while True:
-            byte = self.take(1)[0]
-            value |= (byte & 0x7F) << shift
-            require(value < 2**63 and (byte or not shift), "a number that is too large, or not in its shortest form")
-            if byte < 0x80:
-                require(value <= limit, "a number over its limit")
-                return value
-            shift += 7
+    def byte(self) -> int:
+        """The next byte."""
+        return self.take(1)[0]
 
-    def varint(self, limit: int) -> int:
-        """A number of DEFLATE.md, in five bytes at most, up to the limit."""
+    def number(self, limit: int = 2**63 - 1) -> int:
+        """A number of DELTA.md, which is in its shortest form, up to the limit."""
+        begin, value = self.at, self.varint(limit, 9)
+        require(self.at - begin == 1 or self.data[self.at - 1], "a number that is not in its shortest form")
+        return value
+
+    def varint(self, limit: int, most: int = 5) -> int:
+        """A number of DEFLATE.md, in so many bytes at most, up to the limit."""
         value = shift = 0
         byte = 0x80
         while byte & 0x80:
-            require(shift < 35, "a number of more than five bytes")
-            byte = self.take(1)[0]
+            require(shift < 7 * most, "a number of too many bytes")
+            byte = self.byte()
             value, shift = value | (byte & 0x7F) << shift, shift + 7
         require(value <= limit, "a number over its limit")
         return value
@@ -49,6 +47,6 @@ class Cursor:
     def count(self) -> int:
         """A count of DEFLATE.md: bytes 255, and one below."""
         total = 0
-        while (byte := self.take(1)[0]) == 255:
+        while (byte := self.byte()) == 255:
             total += 255
         return total + byte

@@ -1,15 +1,33 @@
 """The decisions of gzip files (DEFLATE.md): four columns that, with the uncompressed data, give the exact bytes."""
 
 from collections.abc import Iterator
+from itertools import islice, pairwise
 
-from . import huffman
-from .deflate import DYNAMIC, STORED, Block, Token, coded
-from .gzip_file import parse, sums
+from . import gzip_file, huffman
+from .cursor import Cursor
+from .deflate import (
+    DISTANCES,
+    DYNAMIC,
+    END,
+    LITERALS,
+    ORDER,
+    SPELLED,
+    STORED,
+    BitWriter,
+    Block,
+    Token,
+    length_of,
+    runs_of,
+    transfer,
+)
+from .errors import IntegrityError, require
+from .gzip_file import MAX_HEADER, Member, sums
 
 FINAL, MORE, ODD = 0x04, 0x08, 0x10
 PIECE, MEMBER, TRAILER, TAIL = 0x03, 0x23, 0x43, 0x63
-WRITTEN = (0x04, 0x08)  # CRC-32, size
+WRITTEN = ((0x04, slice(0, 4)), (0x08, slice(4, 8)))  # CRC-32 and size in a trailer
 MAX_PIECE, MAX_TAIL, NO_RANK = 65536, 65536, 255
+FIRST_TOKENS, FIRST_BYTES = 32768, 65535  # of a first piece, and of what it stands for
 
 Columns = tuple[bytes, ...]  # layout, runs, sources, distances
 
@@ -27,41 +45,40 @@ class Ranks:
             self.links[at] = link if link <= 32768 else 0
             newest[slot] = at & 0xFFFF
 
-    def rank(self, at: int, length: int, distance: int, begin: int) -> int:
-        """The rank of a match; NO_RANK if it has none."""
-        rank = 0
-        for place in self._walk(at, begin):
-            if place == at - distance:
-                return min(rank, NO_RANK)
-            rank += self._is_same(place, at, length)
-        return NO_RANK
-
-    def distance(self, at: int, length: int, rank: int, begin: int) -> int:
-        """The distance of a match of this rank (IndexError if the walk does not reach it)."""
-        places = [place for place in self._walk(at, begin) if self._is_same(place, at, length)]
-        return at - places[rank]
-
-    def _is_same(self, place: int, at: int, length: int) -> bool:
-        return self.content[place : place + length] == self.content[at : at + length]
-
-    def _walk(self, at: int, begin: int) -> Iterator[int]:
-        place = at
+    def places(self, at: int, length: int, begin: int) -> Iterator[int]:
+        """Where a walk in a member that begins at `begin` sees the same bytes, the nearest place first."""
+        place, same = at, self.content[at : at + length]
         for _ in range(256):
             link = self.links[place]
             place -= link
             if not link or place < max(begin, at - 32768):
                 return
-            yield place
+            if self.content.startswith(same, place):
+                yield place
+
+    def rank(self, at: int, length: int, distance: int, begin: int) -> int:
+        """The rank of a match; NO_RANK if it has none."""
+        places = enumerate(self.places(at, length, begin))
+        return next((min(rank, NO_RANK) for rank, place in places if place == at - distance), NO_RANK)
 
 
-def counts_of(tokens: list[Token]) -> tuple[list[int], list[int]]:
-    """How often tokens, and the end of their block, use each symbol: of literals and lengths, and of distances."""
-    counts = [0] * 286, [0] * 30
-    counts[0][256] = 1
-    for token in tokens:
-        for alphabet, symbol, _, _ in coded(token):
-            counts[alphabet][symbol] += 1
-    return counts
+def of_file(blob: bytes) -> Columns:
+    """The decisions of a gzip file (DEFLATE.md, The decisions of a file)."""
+    members, tail = gzip_file.parse(blob)
+    layout, code = bytearray(), 0
+    for member in members:
+        layout += bytes([MEMBER]) + _sized(member.header)
+        for block in member.blocks:
+            first, found = _find_code(block, code)
+            layout += _records(block, first, found)
+            code = found or code
+        right = sums(member.content)
+        others = [(flag, member.sums[part]) for flag, part in WRITTEN if member.sums[part] != right[part]]
+        layout += bytes([TRAILER | sum(flag for flag, _ in others) | (ODD if member.padding else 0)])
+        layout += _padding(member.padding) + b"".join(written for _, written in others)
+    for at in range(0, len(tail), MAX_TAIL):
+        layout += bytes([TAIL]) + _sized(tail[at : at + MAX_TAIL])
+    return bytes(layout), *_matches(members)
 
 
 def _varint(value: int) -> bytes:
@@ -69,96 +86,202 @@ def _varint(value: int) -> bytes:
     return bytes([low]) if low == value else bytes([low | 0x80]) + _varint(value >> 7)
 
 
+def _sized(data: bytes) -> bytes:
+    return _varint(len(data)) + data
+
+
+def _padding(bits: int) -> bytes:
+    return bytes([bits]) if bits else b""
+
+
 def _count(value: int) -> bytes:
     return b"\xff" * (value // 255) + bytes([value % 255])
 
 
-class _Analyst:
-    def __init__(self, blob: bytes) -> None:
-        """Find the decisions of a gzip file."""
-        file = parse(blob)
-        self.ranks = Ranks(file.content)
-        self.layout, self.runs, self.sources, self.distances = (bytearray() for _ in range(4))
-        self.literals = self.expected = self.code = self.at = 0
-        for member in file.members:
-            self.layout += bytes([MEMBER]) + _varint(len(member.header)) + member.header
-            for block in member.blocks:
-                self._block(block, member.begin)
-            self._trailer(member.sums, sums(file.content[member.begin : self.at]), member.padding)
-        for at in range(0, len(file.tail), MAX_TAIL):
-            tail = file.tail[at : at + MAX_TAIL]
-            self.layout += bytes([TAIL]) + _varint(len(tail)) + tail
-        self.runs += _count(self.literals)
-        self.sources += _count(self.expected)
-
-    def _trailer(self, written: bytes, right: bytes, padding: int) -> None:
-        other = [at for at in (0, 4) if written[at : at + 4] != right[at : at + 4]]
-        self.layout.append(TRAILER | sum(WRITTEN[at // 4] for at in other) | (ODD if padding else 0))
-        self.layout += bytes([padding] if padding else [])
-        for at in other:
-            self.layout += written[at : at + 4]
-
-    def _block(self, block: Block, begin: int) -> None:
-        layout, tokens = self.layout, block.tokens
-        tag = block.kind | (FINAL if block.final else 0)
-        if block.kind == STORED:
-            layout.append(tag | (ODD if block.padding else 0))
-            layout += _varint(block.size) + bytes([block.padding] if block.padding else [])
-            self.at += block.size
-            return
-        first, code = self._find_code(block) if block.kind == DYNAMIC else (MAX_PIECE, 0)
-        split = {first} if first < min(len(tokens), MAX_PIECE) else set()
-        ends = [*sorted(split | set(range(MAX_PIECE, len(tokens) + 1, MAX_PIECE))), len(tokens)]
-        begins = [0, *ends[:-1]]
-        for number, (start, end) in enumerate(zip(begins, ends, strict=True)):
-            spelled = [place for place, token in enumerate(tokens[start:end]) if token[2]]
-            more = MORE if number < len(ends) - 1 else 0
-            layout.append((PIECE if number else tag | code << 5) | more | (ODD if spelled else 0))
-            layout += _varint(end - start)
-            if spelled:
-                steps = [one - last for last, one in zip([0, *spelled], spelled, strict=False)]
-                layout += b"".join(map(_varint, [len(spelled), *steps]))
-            if not number and not code:
-                layout += block.header
-        for token in tokens:
-            self._token(token, begin)
-
-    def _find_code(self, block: Block) -> tuple[int, int]:
-        """How many tokens give the header of a dynamic block, and by which code; no code if none does."""
-        whole = min(len(block.tokens), MAX_PIECE)
-        fewer, size = {32768}, 0
-        for number, (value, distance, _) in enumerate(block.tokens[:whole], 1):
-            size += value if distance else 1
-            if size >= 65535:
-                fewer.add(number)
-                break
-        tries = [(whole, self.code)] if self.code else []
-        for number in (whole, *sorted(number for number in fewer if number < whole)):
-            tries += [(number, code) for code in range(huffman.ZLIB, huffman.KLAUSPOST_ALL + 1)]
-        for number, code in tries:
-            if huffman.header(code, *counts_of(block.tokens[:number])) == block.header:
-                self.code = code
-                return number, code
+def _find_code(block: Block, last: int) -> tuple[int, int]:
+    """How many tokens the first piece has, and the code that gives the header by them; 0 if none does."""
+    whole, size = min(len(block.tokens), MAX_PIECE), 0
+    if block.kind != DYNAMIC:
         return whole, 0
-
-    def _token(self, token: Token, begin: int) -> None:
-        length, distance, _ = token
-        if not distance:
-            self.literals, self.at = self.literals + 1, self.at + 1
-            return
-        self.runs += _count(self.literals) + bytes([length - 3])
-        self.literals = 0
-        rank = self.ranks.rank(self.at, length, distance, begin) if length > 3 else NO_RANK
-        if rank == NO_RANK:
-            self.distances += (distance - 1).to_bytes(2, "little")
-        if length > 3 and rank:
-            self.sources += _count(self.expected) + bytes([rank])
-            self.expected = 0
-        self.expected += not rank
-        self.at += length
+    numbers = {FIRST_TOKENS}
+    for number, token in enumerate(block.tokens[:whole], 1):
+        size += length_of(token)
+        if size >= FIRST_BYTES:
+            numbers.add(number)
+            break
+    tries = [(whole, last)] if last else []
+    for number in (whole, *sorted(number for number in numbers if number < whole)):
+        tries += [(number, code) for code in range(huffman.ZLIB, huffman.KLAUSPOST_ALL + 1)]
+    made = (one for one in tries if huffman.header(one[1], *counts_of(block.tokens[: one[0]])) == block.header)
+    return next(made, (whole, 0))
 
 
-def of_file(blob: bytes) -> Columns:
-    """The decisions of a gzip file (DEFLATE.md, The decisions of a file)."""
-    found = _Analyst(blob)
-    return bytes(found.layout), bytes(found.runs), bytes(found.sources), bytes(found.distances)
+def counts_of(tokens: list[Token]) -> tuple[list[int], list[int]]:
+    """How often tokens, and the end of their block, use each symbol: of literals and lengths, and of distances."""
+    literals, distances = [0] * 286, [0] * 30
+    for value, distance in [*tokens, (END, 0)]:
+        literals[LITERALS.coded[value][0]] += 1
+        if distance:
+            distances[DISTANCES.coded[distance - 1][0]] += 1
+    return literals, distances
+
+
+def _records(block: Block, first: int, code: int) -> bytes:
+    """The records of a block, of whose tokens the first piece has so many."""
+    tag, tokens, records = block.kind | (FINAL if block.final else 0), block.tokens, b""
+    if block.kind == STORED:
+        tag |= ODD if block.padding else 0
+        return bytes([tag]) + _varint(len(block.stored)) + _padding(block.padding)
+    ends = {first} - {len(tokens)} | set(range(MAX_PIECE, len(tokens) + 1, MAX_PIECE))
+    pieces = list(pairwise([0, *sorted(ends), len(tokens)]))
+    for number, (begin, end) in enumerate(pieces, 1):
+        spelled = [place for place, token in enumerate(tokens[begin:end]) if token[0] == SPELLED]
+        steps = [one - last for last, one in pairwise([0, *spelled])]
+        tag = PIECE if begin else tag | code << 5
+        records += bytes([tag | (MORE if number < len(pieces) else 0) | (ODD if spelled else 0)])
+        records += b"".join(map(_varint, [end - begin, len(spelled), *steps][: None if spelled else 1]))
+        records += block.header if not (begin or code) else b""
+    return records
+
+
+def _matches(members: list[Member]) -> tuple[bytes, bytes, bytes]:
+    """The columns of tokens: runs, sources, distances."""
+    runs, sources, distances = bytearray(), bytearray(), bytearray()
+    ranks = Ranks(b"".join(member.content for member in members))
+    literals = expected = at = begin = 0
+    for member in members:
+        for block in member.blocks:
+            at += len(block.stored)
+            for token in block.tokens:
+                length, distance = length_of(token), token[1]
+                if distance:
+                    runs += _count(literals) + bytes([length - 3])
+                    rank = ranks.rank(at, length, distance, begin) if length > 3 else NO_RANK
+                    if rank == NO_RANK:
+                        distances += (distance - 1).to_bytes(2, "little")
+                    if rank and length > 3:
+                        sources += _count(expected) + bytes([rank])
+                        expected = 0
+                    expected += not rank
+                literals = 0 if distance else literals + 1
+                at += length
+        begin = at
+    return bytes(runs + _count(literals)), bytes(sources + _count(expected)), bytes(distances)
+
+
+def to_file(content: bytes, columns: Columns, limit: int) -> bytes:
+    """The gzip file of this uncompressed data and these decisions, of at most `limit` bytes and a block."""
+    return _Maker(content, columns, limit).make()
+
+
+class _Maker:
+    def __init__(self, content: bytes, columns: Columns, limit: int) -> None:
+        """Begin with the columns."""
+        self.content, self.limit, self.ranks = content, limit, Ranks(content)
+        self.layout, self.runs, self.sources, self.distances = map(Cursor, columns)
+        self.at = self.begin = 0
+        self.bits, self.tokens = BitWriter(), self._all_tokens()
+
+    def make(self) -> bytes:
+        """Carry out all records: members, then tails."""
+        while self._is_next(MEMBER):
+            self.bits.out += self.layout.take(self.layout.varint(MAX_HEADER))
+            self.begin = self.at
+            while not self._block():
+                require(len(self.bits.out) <= self.limit, "more bytes than the blob has", IntegrityError)
+            self._trailer()
+        while self._is_next(TAIL):
+            tail = self.layout.take(self.layout.varint(MAX_TAIL))
+            require(tail, "an empty tail")
+            self.bits.out += tail
+        require(not self.layout.left, "a record that is unknown, or stands nowhere")
+        require(next(self.tokens, None) is None, "tokens that are left over")
+        require(self.at == len(self.content), "uncompressed data that is left over")
+        return bytes(self.bits.out)
+
+    def _is_next(self, tag: int) -> bool:
+        """Whether a record with this tag comes next, whose tag is taken."""
+        is_next = self.layout.data.startswith(bytes([tag]), self.layout.at)
+        self.layout.at += is_next
+        return is_next
+
+    def _block(self) -> bool:
+        """Write a block; whether it is the last one of its member."""
+        tag = self.layout.byte()
+        block = Block(tag & 3, bool(tag & FINAL))
+        if block.kind == STORED:
+            require(not tag & ~(FINAL | ODD), "a record with an unknown tag")
+            size = self.layout.varint(65535)
+            block.padding = self.layout.byte() if tag & ODD else 0
+            block.stored = self._content(size)
+        else:
+            code, most = tag >> 5, huffman.KLAUSPOST_ALL if block.kind == DYNAMIC else 0
+            require(block.kind <= DYNAMIC and code <= most, "a record that is unknown, or stands nowhere")
+            block.tokens = self._piece(tag)
+            if block.kind == DYNAMIC:
+                block.header = huffman.header(code, *counts_of(block.tokens)) if code else self._explicit()
+            while tag & MORE:
+                tag = self.layout.byte()
+                require(tag & ~(MORE | ODD) == PIECE, "a block without the pieces that follow")
+                block.tokens += self._piece(tag)
+        transfer(self.bits, block)
+        return block.final
+
+    def _trailer(self) -> None:
+        tag, right = self.layout.byte(), sums(self.content[self.begin : self.at])
+        require(tag & ~(sum(flag for flag, _ in WRITTEN) | ODD) == TRAILER, "a member without a trailer")
+        self.bits.number(self.bits.free, self.layout.byte() if tag & ODD else 0)
+        for flag, part in WRITTEN:
+            self.bits.out += self.layout.take(4) if tag & flag else right[part]
+
+    def _explicit(self) -> bytes:
+        header = self.layout.take(22)
+        require(not any(header[3 + symbol] for symbol in ORDER[header[2] + 4 :]), "a length that is not sent")
+        return header + bytes(runs_of(header, self.layout.byte)[0])
+
+    def _piece(self, tag: int) -> list[Token]:
+        """The tokens of a piece."""
+        size, last = self.layout.varint(MAX_PIECE), 0
+        require(size or not tag & MORE, "an empty piece before another")
+        tokens = list(islice(self.tokens, size))
+        require(len(tokens) == size, "tokens that are not there")
+        for number in range(self.layout.varint(size) if tag & ODD else 0):
+            step = self.layout.varint(size)
+            require(step or not number, "a spelling twice")
+            last += step
+            require(last < size and tokens[last][0] == SPELLED + 1, "a long spelling of what is no match of 258 bytes")
+            tokens[last] = SPELLED, tokens[last][1]
+        return tokens
+
+    def _content(self, size: int) -> bytes:
+        """The next bytes of the uncompressed data."""
+        require(size <= len(self.content) - self.at, "uncompressed data that is not there")
+        self.at += size
+        return self.content[self.at - size : self.at]
+
+    def _all_tokens(self) -> Iterator[Token]:
+        """The tokens of all members (DEFLATE.md, runs, sources, distances)."""
+        expected = self.sources.count()
+        while True:
+            for _ in range(self.runs.count()):
+                yield self._content(1)[0], 0
+            if not self.runs.left:
+                break
+            length, rank = self.runs.byte() + 3, NO_RANK
+            if length > 3 and expected:
+                expected, rank = expected - 1, 0
+            elif length > 3:
+                rank = self.sources.byte()
+                require(rank, "a rank of 0 among those that are not")
+                expected = self.sources.count()
+            if rank == NO_RANK:
+                distance = int.from_bytes(self.distances.take(2), "little") + 1
+                require(distance <= 32768, "a distance that is none")
+            else:
+                place = next(islice(self.ranks.places(self.at, length, self.begin), rank, None), None)
+                require(place is not None, "a rank that the walk does not reach")
+                distance = self.at - (place or 0)
+            require(self.at - distance >= self.begin, "a match that reaches back before its member")
+            self._content(length)
+            yield (length + 254 if length < 258 else SPELLED + 1), distance
+        require(not (expected or self.sources.left or self.distances.left), "decisions that are left over")

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 
 class Refusal(Exception):
@@ -41,3 +43,11 @@ def refusing(errors: type[Exception], what: str, kind: type[Refusal] = FormatErr
         yield
     except errors as error:
         raise kind(f"{what}: {error}") from error
+
+
+def extension(name: str) -> Any:
+    """A module of README.md's extensions, without which a file may need what is lacking."""
+    try:
+        return import_module(f".{name}", __package__)
+    except ModuleNotFoundError as error:
+        raise Unsupported(name) from error

@@ -3,30 +3,21 @@
 import zlib
 from dataclasses import dataclass, field
 
-from .deflate import Bits, Block, read_block
+from .deflate import BitReader, Block, transfer
 from .errors import refusing, require
 
-MAX_HEADER = 1 << 20
+MAX_HEADER, MAX_CONTENT = 1 << 20, 1 << 62
 
 
 @dataclass
 class Member:
-    """A gzip member; `begin` is the position of its first uncompressed byte."""
+    """A gzip member; `content` is its uncompressed data, `sums` are CRC-32 and size, as they are written."""
 
     header: bytes
-    begin: int
+    content: bytes
+    sums: bytes
     blocks: list[Block] = field(default_factory=list)
     padding: int = 0
-    sums: bytes = b""  # CRC-32 and size
-
-
-@dataclass
-class File:
-    """A gzip file: its members, what follows them, and its uncompressed data."""
-
-    members: list[Member]
-    tail: bytes
-    content: bytes
 
 
 def begins_member(blob: bytes, at: int = 0) -> bool:
@@ -34,39 +25,46 @@ def begins_member(blob: bytes, at: int = 0) -> bool:
     return len(blob) - at >= 10 and blob[at : at + 3] == b"\x1f\x8b\x08" and not blob[at + 3] & 0xE0
 
 
-def unpack(blob: bytes, limit: int) -> bytes:
-    """The uncompressed data of a gzip file (FORMAT.md, Uncompressed data of a blob), or a byte more than the limit."""
-    out = bytearray()
-    is_member = True
-    while is_member and len(out) <= limit:
-        unpacker = zlib.decompressobj(31)
-        with refusing(zlib.error, "a gzip file that does not decompress"):
-            out += unpacker.decompress(blob, limit - len(out) + 1)
-        require(unpacker.eof, "a gzip file that is cut short, or larger than the index says")
-        blob = unpacker.unused_data
-        is_member = begins_member(blob)
-    return bytes(out)
-
-
-def parse(blob: bytes) -> File:
-    """Read a gzip file into tokens (DEFLATE.md, Files that are refused)."""
-    out = bytearray()
-    members: list[Member] = []
-    at = 0
-    while not members or begins_member(blob, at):
-        end = _header_end(blob, at)
-        member, bits = Member(blob[at:end], len(out)), Bits(blob, end)
-        while not (member.blocks and member.blocks[-1].final):
-            member.blocks.append(read_block(bits, out, member.begin))
-        member.padding = bits.align()
-        member.sums, at = bits.take_bytes(8), bits.at - bits.count // 8
-        members.append(member)
-    return File(members, blob[at:], bytes(out))
-
-
 def sums(content: bytes) -> bytes:
     """What follows the stream of a member that holds this."""
     return zlib.crc32(content).to_bytes(4, "little") + (len(content) % 2**32).to_bytes(4, "little")
+
+
+def inflate(blob: bytes, at: int, window: int, limit: int = MAX_CONTENT) -> tuple[bytes, int]:
+    """What a stream holds, or a byte more than the limit, and where it ends; zlib's `wbits` say what is around it."""
+    unpacker, out = zlib.decompressobj(window), bytearray()
+    while not unpacker.eof and len(out) <= limit:
+        packed = blob[at : at + 65536]
+        require(packed, "a deflate stream that is cut short")
+        with refusing(zlib.error, "what does not decompress"):
+            out += unpacker.decompress(packed, limit + 1 - len(out))
+        at += len(packed) - len(unpacker.unconsumed_tail) - len(unpacker.unused_data)
+    return bytes(out), at
+
+
+def unpack(blob: bytes, limit: int) -> bytes:
+    """The uncompressed data of a gzip file (FORMAT.md, Uncompressed data of a blob), or more than the limit."""
+    out, at = inflate(blob, 0, 31, limit)
+    while len(out) <= limit and begins_member(blob, at):
+        content, at = inflate(blob, at, 31, limit - len(out))
+        out += content
+    return out
+
+
+def parse(blob: bytes) -> tuple[list[Member], bytes]:
+    """Read a gzip file into tokens, and what follows its members (DEFLATE.md, Files that are refused)."""
+    members: list[Member] = []
+    at = 0
+    while not members or begins_member(blob, at):
+        begin, at = at, _header_end(blob, at)
+        content, end = inflate(blob, at, -15)
+        member, bits = Member(blob[begin:at], content, blob[end : end + 8]), BitReader(blob, at)
+        require(len(member.sums) == 8, "a member without its sums")
+        while not (member.blocks and member.blocks[-1].final):
+            member.blocks.append(transfer(bits, Block()))
+        member.padding, at = bits.number(bits.free), end + 8
+        members.append(member)
+    return members, blob[at:]
 
 
 def _header_end(blob: bytes, at: int) -> int:

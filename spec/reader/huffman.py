@@ -1,6 +1,8 @@
 """Codes as encoders compute them from symbol counts (DEFLATE.md, Codes)."""
 
-from .deflate import ORDER, coded_run
+from itertools import groupby
+
+from .deflate import ORDER, RUNS
 
 EXPLICIT, ZLIB, GO, KLAUSPOST, KLAUSPOST_ALL = range(5)
 
@@ -15,10 +17,10 @@ def header(value: int, literals: list[int], distances: list[int]) -> bytes:
     codes = [lengths_of(literals, 15), lengths_of(distances, 15)]
     if value in (ZLIB, GO):
         codes = [lengths[: max(at + 1 for at, length in enumerate(lengths) if length)] for lengths in codes]
-    runs = _zlib_runs(codes[0]) + _zlib_runs(codes[1]) if value == ZLIB else _go_runs(codes[0] + codes[1])
+    runs = _runs(codes[0]) + _runs(codes[1]) if value == ZLIB else _runs(codes[0] + codes[1])
     counts = [0] * 19
     for run in runs:
-        counts[coded_run(run)[0]] += 1
+        counts[RUNS.coded[run][0]] += 1
     lengths = lengths_of(counts, 7)
     sent = max([4] + [at + 1 for at, symbol in enumerate(ORDER) if lengths[symbol]])
     return bytes([len(codes[0]) - 257, len(codes[1]) - 1, sent - 4, *lengths, *runs])
@@ -78,25 +80,6 @@ def _zlib_lengths(counts: list[int], limit: int) -> list[int]:
     return lengths
 
 
-def _zlib_runs(lengths: list[int]) -> list[int]:
-    """`scan_tree` and `send_tree` of zlib's `trees.c`, over one alphabet."""
-    runs: list[int] = []
-    before, count = -1, 0
-    for length, following in zip(lengths, [*lengths[1:], -1], strict=True):
-        count += 1
-        most, least = (138, 3) if length == 0 else (6, 3) if length == before else (7, 4)
-        if count < most and length == following:
-            continue
-        if count < least:
-            runs += [length] * count
-        elif length == before and length:
-            runs.append(13 + count)
-        else:
-            runs += [length, 12 + count] if length else [17 + count]
-        before, count = length, 0
-    return runs
-
-
 def _go_lengths(counts: list[int], limit: int) -> list[int]:
     """Package-merge; of a leaf and a package of equal weight the package comes first."""
     leaves = sorted((count, symbol) for symbol, count in enumerate(counts) if count)
@@ -115,14 +98,11 @@ def _go_lengths(counts: list[int], limit: int) -> list[int]:
     return number
 
 
-def _go_runs(lengths: list[int]) -> list[int]:
-    """`generateCodegen` of Go's `huffman_bit_writer.go`, over both alphabets."""
+def _runs(lengths: list[int]) -> list[int]:
+    """The runs of code lengths, cut from the front, as long as can be."""
     runs: list[int] = []
-    at = 0
-    while at < len(lengths):
-        length = lengths[at]
-        count = next((end for end in range(at, len(lengths)) if lengths[end] != length), len(lengths)) - at
-        at += count
+    for length, same in groupby(lengths):
+        count = len(list(same))
         if length:
             runs.append(length)
             count -= 1

@@ -5,27 +5,26 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from . import decisions, delta, encoders, gzip_file, gzip_writer, layouts, views, zstd
-from .canonical import BYTES, TEXT, UINT, VERSION, Leaf, check, decode
+from . import decisions, delta, encoders, gzip_file, views, zstd
+from .canonical import BYTES, TEXT, UINT, VERSION, Leaf, build, decode, row
 from .errors import IntegrityError, Unsupported, require
-from .index import Step
 
 MAX_HEADER = 2097152
-DETAILS = {"encoder": TEXT, "start": BYTES, "like": [UINT]}
-# What each method needs to know, and how many columns it has.
-METHODS: dict[str, tuple[tuple[str, ...], int]] = {
-    "plain": ((), 0),
-    "replica": (("encoder", "start", "like"), 0),
-    "replay": (("like",), 4),
-    "corrected": (("encoder", "start"), 4),
-    "frames": (("encoder", "like"), 2),
-    "frame replay": (("like",), 4),
-    "corrected frames": (("encoder",), 4),
-    "raw": ((), 0),
-    "whole": ((), 0),
+METHODS = {  # what each needs to know, and how many columns it has
+    "plain": (row(), 0),
+    "replica": (row(encoder=TEXT, start=BYTES, like=[UINT]), 0),
+    "replay": (row(like=[UINT]), 4),
+    "corrected": (row(encoder=TEXT, start=BYTES), 4),
+    "frames": (row(encoder=TEXT, like=[UINT]), 2),
+    "frame replay": (row(like=[UINT]), 4),
+    "corrected frames": (row(encoder=TEXT), 4),
+    "raw": (row(), 0),
+    "whole": (row(), 0),
 }
 METHOD = Leaf(list, "method", lambda value: value and type(value[0]) is str and value[0] in METHODS)
+HEADER = {"airpatch": VERSION, "method": METHOD, "sections": [UINT]}
 
 
 @dataclass
@@ -47,7 +46,7 @@ class Source:
         return content
 
 
-def carry_out(patch: bytes, step: Step, sources: list[Source]) -> Source:
+def carry_out(patch: bytes, step: Any, sources: list[Source]) -> Source:
     """The blob that a step makes."""
     packed = _Recipe(patch, step, sources).make()
     right = len(packed) == step.size and hashlib.sha256(packed).digest() == step.digest
@@ -56,21 +55,17 @@ def carry_out(patch: bytes, step: Step, sources: list[Source]) -> Source:
 
 
 class _Recipe:
-    def __init__(self, patch: bytes, step: Step, sources: list[Source]) -> None:
+    def __init__(self, patch: bytes, step: Any, sources: list[Source]) -> None:
         """Parse the header of a layer patch."""
         self.step, self.sources = step, sources
         end = 4 + int.from_bytes(patch[:4], "little")
         require(end - 4 <= MAX_HEADER, "a header over its limit")
-        header = decode(patch[4:end])
-        has_views = type(header) is dict and "views" in header
-        forms = {"airpatch": VERSION, "method": METHOD, "sections": [UINT]}
-        check(header, forms | ({"views": (UINT, UINT)} if has_views else {}))
-        self.method, *details = header["method"]
-        self.views = header.get("views")
-        names, self.columns = METHODS[self.method]
-        check(details, tuple(DETAILS[name] for name in names))
-        self.details = dict(zip(names, details, strict=True))
-        sizes = header["sections"]
+        document = decode(patch[4:end])
+        has_views = type(document) is dict and "views" in document
+        header = build(HEADER | {"views": row(target=UINT, source=UINT)} if has_views else HEADER, document)
+        (self.method, *details), sizes, self.views = header.method, header.sections, getattr(header, "views", None)
+        form, self.columns = METHODS[self.method]
+        self.details = build(form, details)._asdict()
         require(not self.views or self.method not in ("raw", "whole"), "views of a blob that is not unpacked")
         require(self.views or not step.view, "a view of the sources that is not there")
         require(len(sizes) == 1 + self.columns + (2 if self.views else 0), "another number of sections")
@@ -93,12 +88,12 @@ class _Recipe:
         if self.method == "replica":
             return like[0]
         if self.method in ("replay", "corrected"):
-            return gzip_writer.to_file(content, self._columns(map(decisions.of_file, like)), self.step.size)
+            return decisions.to_file(content, self._columns(map(decisions.of_file, like)), self.step.size)
         if self.method != "frames":
             raise Unsupported(f"method {self.method}")
         if not encoder.startswith("libzstd-"):
             raise Unsupported(f"encoder {encoder}")
-        return layouts.to_file(encoder, content, *self._columns(map(layouts.of_file, like)))
+        return encoders.to_file(encoder, content, *self._columns(map(encoders.layout_of, like)))
 
     def _like(self, encoder: str) -> list[bytes]:
         """The sources whose decisions are used."""

@@ -3,13 +3,12 @@
 import base64
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from . import names
-from .canonical import check
+from .canonical import build
 from .errors import refusing, require
-from .index import Blob, Image, Index
+from .index import Index
 
 MAX_DEPTH, MAX_VALUES, MAX_NESTING = 100, 1048576, 8
 # The keys that an object may have, and what their values are: a name with a star is a list of those.
@@ -75,23 +74,19 @@ class Reference(NamedTuple):
     media_type: str
 
 
-@dataclass
-class Manifest:
+class Manifest(NamedTuple):
     """A manifest: its media type, the manifests that it refers to, and its config and layers."""
 
     media_type: str
-    children: list[Reference] = field(default_factory=list)
-    blobs: list[Reference] = field(default_factory=list)
-    height: int = 0
+    children: list[Reference]
+    blobs: list[Reference]
 
 
 def _reference(descriptor: dict[str, Any], default: str = "") -> Reference:
     digest, size = descriptor.get("digest", ""), descriptor.get("size", -1)
     require(re.fullmatch("sha256:[0-9a-f]{64}", digest), "a digest that is none")
     require(size >= 0, "a size that is none")
-    media_type = descriptor.get("mediaType", default)
-    check(media_type, names.MEDIA_TYPE)
-    return Reference(bytes.fromhex(digest[7:]), size, media_type)
+    return Reference(bytes.fromhex(digest[7:]), size, build(names.MEDIA_TYPE, descriptor.get("mediaType", default)))
 
 
 def parse_manifest(data: bytes) -> Manifest:
@@ -101,47 +96,52 @@ def parse_manifest(data: bytes) -> Manifest:
     if "subject" in values:
         _reference(values["subject"])
     default = (names.INDEX_TYPES if "manifests" in values else names.MANIFEST_TYPES)[0]
-    manifest = Manifest(values.get("mediaType", default))
-    require(manifest.media_type in names.ALL_MANIFESTS, f"a manifest of type {manifest.media_type!r}")
-    if manifest.media_type in names.INDEX_TYPES:
+    media_type = values.get("mediaType", default)
+    require(media_type in names.ALL_MANIFESTS, f"a manifest of type {media_type!r}")
+    if media_type in names.INDEX_TYPES:
         require(not {"config", "layers", "fsLayers", "history"} & set(values), "an index with what a manifest has")
-        manifest.children = [_reference(child) for child in values.get("manifests", [])]
-        require(all(child.media_type in names.ALL_MANIFESTS for child in manifest.children), "a child of no manifest")
-    else:
-        require(not {"manifests", "fsLayers", "history"} & set(values), "a manifest with what others have")
-        require("config" in values, "a manifest without config")
-        config = _reference(values["config"], names.CONFIG_TYPES[names.MANIFEST_TYPES.index(manifest.media_type)])
-        manifest.blobs = [config, *map(_reference, values.get("layers", []))]
-        require(not any(blob.media_type in names.ALL_MANIFESTS for blob in manifest.blobs), "a manifest as a layer")
-    return manifest
+        return Manifest(media_type, [_reference(child) for child in values.get("manifests", [])], [])
+    require(not {"manifests", "fsLayers", "history"} & set(values), "a manifest with what others have")
+    require("config" in values, "a manifest without config")
+    config = _reference(values["config"], names.CONFIG_TYPES[names.MANIFEST_TYPES.index(media_type)])
+    blobs = [config, *map(_reference, values.get("layers", []))]
+    require(not any(blob.media_type in names.ALL_MANIFESTS for blob in blobs), "a manifest as a layer")
+    return Manifest(media_type, [], blobs)
 
 
 class Manifests:
     """The manifests of a release, all of which are there."""
 
     def __init__(self, index: Index, contents: dict[bytes, bytes]) -> None:
-        """Check that they give the table of blobs."""
-        self.index = index
-        self.all: dict[bytes, Manifest] = {}
-        for blob in index.blobs:  # in the order of their heights: a child comes first
-            if blob.is_manifest:
-                manifest = self.all[blob.digest] = parse_manifest(contents[blob.digest])
-                manifest.height = int(manifest.media_type in names.INDEX_TYPES)
-                for child in manifest.children:
-                    require(child.digest in self.all, "a child that is not there, or after its parent")
-                    known = self.all[child.digest]
-                    require(known.media_type == child.media_type, "a child of another type")
-                    manifest.height = max(manifest.height, known.height + 1)
-                require(manifest.height <= MAX_NESTING, "indexes nested too deep")
-        self._check_table()
-        for image in index.images:
-            signed = {signature[0] for signature in image.signatures}
+        """Check that they give the table of blobs (FORMAT.md, The table of blobs)."""
+        self.images, self.all = index.release.images, dict[bytes, Manifest]()
+        heights: dict[bytes, int] = {}
+        for digest in index.manifests:
+            manifest = self.all[digest] = parse_manifest(contents[digest])
+            for child in manifest.children:
+                require(child.digest in heights, "a child that is not there, or after its parent")
+                require(child.media_type == self.all[child.digest].media_type, "a child of another type")
+            below = max((heights[child.digest] for child in manifest.children), default=0)
+            heights[digest] = below + 1 if manifest.media_type in names.INDEX_TYPES else 0
+            require(heights[digest] <= MAX_NESTING, "indexes nested too deep")
+        sizes: dict[bytes, int] = {}
+        types: dict[bytes, set[str]] = {}
+        for digest in set().union(*(self.below(image.manifest) for image in self.images)):
+            own = Reference(digest, len(contents[digest]), self.all[digest].media_type)
+            for one in [own, *self.all[digest].children, *self.all[digest].blobs]:
+                require(sizes.setdefault(one.digest, one.size) == one.size, "a blob of two sizes")
+                types.setdefault(one.digest, set()).add(one.media_type)
+        order = sorted(sizes, key=lambda digest: (heights.get(digest, -1), digest in heights or -sizes[digest], digest))
+        least = {digest: min(types[digest] & set(names.ALL_MANIFESTS) or types[digest]) for digest in order}
+        table = [(digest, sizes[digest], least[digest]) for digest in order]
+        require(table == [blob[:3] for blob in index.blobs], "another table of blobs than the manifests give")
+        for image in self.images:
+            signed = {signature.signed for signature in image.signatures}
             require(signed <= self.below(image.manifest), "a signature of another manifest")
 
     def below(self, manifest: bytes) -> set[bytes]:
         """The manifest, and all that lie below it."""
-        found: set[bytes] = set()
-        waiting = [manifest]
+        found, waiting = set[bytes](), [manifest]
         while waiting:
             digest = waiting.pop()
             if digest not in found:
@@ -149,26 +149,10 @@ class Manifests:
                 waiting += [child.digest for child in self.all[digest].children]
         return found
 
-    def _check_table(self) -> None:
-        rows = {blob.digest: blob for blob in self.index.blobs}
-        needed = set().union(*(self.below(image.manifest) for image in self.index.images))
-        types = {digest: {self.all[digest].media_type} for digest in needed}
-        for manifest in self.all.values():
-            for one in [*manifest.children, *manifest.blobs]:
-                require(one.digest in rows, "a blob that the index does not list")
-                require(rows[one.digest].size == one.size, "a blob of another size than the index says")
-                types.setdefault(one.digest, set()).add(one.media_type)
-        require(set(types) == set(rows), "a blob that no manifest needs")
-        for digest, blob in rows.items():
-            least = min(types[digest] & set(names.ALL_MANIFESTS) or types[digest])
-            require(blob.media_type == least, "a blob of another media type than the manifests say")
-        order = [(manifest.height, digest) for digest, manifest in self.all.items()]
-        require(order == sorted(order), "manifests out of order")
-
     def links(self) -> list[tuple[str, bytes]]:
         """Paths and contents of the section of links."""
         groups: tuple[dict[str, bytes], ...] = ({}, {}, {}, {})  # of layers, revisions, indexes of tags, tags
-        for image in self.index.images:
+        for image in self.images:
             folder = f"docker/registry/v2/repositories/{image.repository}"
             name, tag = image.manifest.hex(), f"{folder}/_manifests/tags/{image.tag}"
             for digest in self.below(image.manifest):
@@ -177,21 +161,3 @@ class Manifests:
                     groups[0][f"{folder}/_layers/sha256/{blob.digest.hex()}/link"] = blob.digest
             groups[2][f"{tag}/index/sha256/{name}/link"] = groups[3][f"{tag}/current/link"] = image.manifest
         return [(path, f"sha256:{group[path].hex()}".encode()) for group in groups for path in sorted(group)]
-
-
-def signature_members(images: list[Image]) -> dict[str, tuple[bytes, int]]:
-    """Digest and size in bytes of each detached signature, by its path, in the order of the paths."""
-    members: dict[str, tuple[bytes, int]] = {}
-    for image in images:
-        numbers: dict[bytes, int] = {}
-        for signed, digest, size in image.signatures:
-            numbers[signed] = numbers.get(signed, 0) + 1
-            folder = f".airpatch/signatures/{image.repository}@sha256={signed.hex()}"
-            members[f"{folder}/signature-{numbers[signed]}"] = (digest, size)
-    return dict(sorted(members.items()))
-
-
-def blob_path(blob: Blob) -> str:
-    """Where a blob lies in the archive."""
-    name = blob.digest.hex()
-    return f"docker/registry/v2/blobs/sha256/{name[:2]}/{name}/data"

@@ -129,6 +129,11 @@ class Mixing:
         self.wrong_pieces = self.wrong_blocks = 0  # flags, the last one lowest
         self.values_before = (0, 0)
 
+    def begin(self, data: bytes) -> "Mixing":
+        """Begin a segment that has these mixed bytes."""
+        self.coder = Coder(data)
+        return self
+
     def _mix(self, count: int) -> None:
         self.mixed += count
         require(self.mixed <= MAX_MIXED, "too many mixed bytes")

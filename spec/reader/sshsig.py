@@ -4,6 +4,7 @@ import base64
 import fnmatch
 import hashlib
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -12,10 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 
 from .errors import FormatError, TrustError, Unsupported, refusing, require
 
-MAX_SIGNATURE = 16384
-NAMESPACE = "airpatch"
-_LINES = r"((?:[A-Za-z0-9+/=]{70}\n)*[A-Za-z0-9+/=]{1,70}\n)"
-_ARMOR = re.compile(rf"\A-----BEGIN SSH SIGNATURE-----\n{_LINES}-----END SSH SIGNATURE-----\n\Z".encode())
+MAX_SIGNATURE, NAMESPACE = 16384, b"airpatch"
 _HASHES = {b"256": hashes.SHA256(), b"384": hashes.SHA384(), b"512": hashes.SHA512(), b"521": hashes.SHA512()}
 
 
@@ -33,26 +31,25 @@ def _strings(data: bytes, count: int) -> list[bytes]:
     """So many strings, each after its length, and what is left."""
     found = []
     for _ in range(count):
-        size = int.from_bytes(data[:4], "big")
-        require(4 + size <= len(data), "a signature whose fields are cut short")
-        found.append(data[4 : 4 + size])
-        data = data[4 + size :]
+        end = 4 + int.from_bytes(data[:4], "big")
+        require(end <= len(data), "a signature whose fields are cut short")
+        found.append(data[4:end])
+        data = data[end:]
     return [*found, data]
 
 
 def parse(armored: bytes) -> Signature:
     """Parse the content of a signature's member."""
     require(len(armored) <= MAX_SIGNATURE, "a signature over its limit")
-    found = _ARMOR.findall(armored)
-    require(found, "no armored signature")
-    text = found[0].replace(b"\n", b"")
     with refusing(ValueError, "a signature that is not base64"):
-        blob = base64.b64decode(text, validate=True)
-    require(base64.b64encode(blob) == text, "a signature in another base64 than the canonical one")
+        blob = base64.b64decode(b"".join(armored.split(b"\n")[1:-2]), validate=True)
+    lines = re.findall(b".{1,70}", base64.b64encode(blob))
+    armor = [b"-----BEGIN SSH SIGNATURE-----", *lines, b"-----END SSH SIGNATURE-----", b""]
+    require(armored == b"\n".join(armor), "a signature that ssh-keygen would not write")
     require(blob[:10] == b"SSHSIG\x00\x00\x00\x01", "a signature of another version")
     *fields, rest = _strings(blob[10:], 5)
     signature = Signature(*fields)
-    require(signature.namespace == NAMESPACE.encode(), "a signature for another namespace")
+    require(signature.namespace == NAMESPACE, "a signature for another namespace")
     require(not signature.reserved and not rest, "a signature with more fields than there are")
     require(signature.hash_name in (b"sha256", b"sha512"), "a signature of another hash")
     return signature
@@ -61,11 +58,9 @@ def parse(armored: bytes) -> Signature:
 def require_signer(message: bytes, signatures: list[bytes], allowed_signers: str) -> None:
     """Refuse a message that none of these signed."""
     for armored in signatures:
-        try:
+        with suppress(TrustError):
             signer(message, armored, allowed_signers)
             return
-        except TrustError:
-            continue
     raise TrustError("nobody who is allowed signed it")
 
 
@@ -83,7 +78,7 @@ def signer(message: bytes, armored: bytes, allowed_signers: str) -> str:
             continue
         options = ",".join(words[1 : words.index(encoded) - 1])
         namespaces = re.search(r'namespaces="([^"]*)"', options)
-        if namespaces and not any(fnmatch.fnmatchcase(NAMESPACE, one) for one in namespaces[1].split(",")):
+        if namespaces and not any(fnmatch.fnmatchcase(NAMESPACE.decode(), one) for one in namespaces[1].split(",")):
             continue
         if "cert-authority" in options or "valid-" in options:
             raise Unsupported("lines of allowed signers with certificates or times")

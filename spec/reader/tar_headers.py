@@ -1,5 +1,7 @@
 """Headers of tars within copies, whose times and checksums are foretold (DELTA.md, Tar headers)."""
 
+from collections.abc import Iterator
+
 SIZE, TIME, CHECKSUM, MAGIC = 512, slice(136, 147), slice(148, 154), 257
 
 
@@ -26,14 +28,25 @@ class Times:
         self.table: dict[int, tuple[int, int]] = {}
         self.shift = 0
 
-    def with_time(self, source: bytes) -> bytes:
+    def parts(self, source: bytes, copy: bytearray, headers: list[int]) -> Iterator[slice]:
+        """The parts of a stretch with headers: what is foretold is in the copy before the part is to be corrected."""
+        begin = 0
+        for at in headers:
+            header, end = slice(at, at + SIZE), at + CHECKSUM.start
+            copy[header] = self._with_time(source[header])
+            yield slice(begin, end)
+            copy[header] = self._with_checksum(source[header], copy[header])
+            begin = end
+        yield slice(begin, len(copy))
+
+    def _with_time(self, source: bytes) -> bytes:
         """A header with its time foretold."""
         time = int(source[TIME], 8)
         before, became = self.table.get(time % 4096, (-1, 0))
         foretold = became if before == time else time + self.shift
         return source[: TIME.start] + b"%011o" % (foretold % 8**11) + source[TIME.stop :]
 
-    def with_checksum(self, source: bytes, header: bytearray) -> bytes:
+    def _with_checksum(self, source: bytes, header: bytearray) -> bytes:
         """A header that is right before its checksum with that foretold; its time is learned."""
         time = int(source[TIME], 8)
         if _is_number(header[TIME]):

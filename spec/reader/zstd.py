@@ -80,6 +80,25 @@ def feed(unpacker: Any, data: bytes, begin: int, ends: list[int], limit: int) ->
     return bytes(out)
 
 
+class Column:
+    """A column of deltas: a frame that goes through all segments, never ended (DELTA.md, Segment)."""
+
+    def __init__(self, window: int) -> None:
+        self.begun, self.unpacker = False, decompressor(window)
+
+    def unpack(self, stored: bytes, size: int) -> bytes:
+        """What a segment has of it: `size` bytes, if any."""
+        if not size:
+            return b""
+        with refusing(zstandard.ZstdError, "a column without a header"):
+            ends, ended = walk(stored, 0 if self.begun else zstandard.frame_header_size(stored))
+        self.begun = True
+        require(not ended, "a column's frame that ends")
+        out = feed(self.unpacker, stored, 0, ends, size)
+        require(len(out) == size, "a column that is smaller than the segment says")
+        return out
+
+
 def unpack(data: bytes, frame: Frame, limit: int, window: int = MAX_FOREIGN_WINDOW) -> bytes:
     """What a frame holds, of at most `limit` bytes; nothing if it is skippable."""
     ends = sorted({*frame.ends, frame.end}) if frame.ends else []

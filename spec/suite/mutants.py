@@ -89,7 +89,7 @@ SUBJECTS = {
         "spec.reader",
         ROOT / "spec" / "reader",
         ("[a-z]*.py",),
-        "spec.reader.__main__",
+        "spec.reader.answers",
         silent=("debug_info.py", "predict.py", "tar_headers.py"),
     ),
     "airpatch": Subject(

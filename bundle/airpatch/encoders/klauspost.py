@@ -51,11 +51,9 @@ class KlauspostDeflater:
         self._writer.sync()
         return self._writer.take()
 
-    def finish(self, flushed: bool = False) -> bytes:
-        """Return the last compressed bytes, `flushed` after `Flush`."""
+    def finish(self) -> bytes:
+        """Return the last compressed bytes."""
         self._block(last=True)
-        if flushed:
-            self._writer.sync()
         self._writer.finish()
         return self._writer.take()
 
@@ -122,11 +120,9 @@ class KlauspostLazyDeflater:
         self._writer.sync()
         return self._writer.take()
 
-    def finish(self, flushed: bool = False) -> bytes:
-        """Return the last compressed bytes, `flushed` after `Flush`."""
+    def finish(self) -> bytes:
+        """Return the last compressed bytes."""
         self._step(last=True)
-        if flushed:
-            self._writer.sync()
         self._writer.finish()
         return self._writer.take()
 
