@@ -95,8 +95,10 @@ _install() {
     _say "installing the build tools"
     _requirements '["build-system"]["requires"]' | _pip -r /dev/stdin
     _say "compiling the codecs; that takes about a minute on two processors"
+    _requirements '["project"]["dependencies"]' | _pip -r /dev/stdin &
     "$python" setup.py -q build_ext --inplace
     _say "installing airpatch and what it needs"
+    wait $!
     case $1 in run) of= ;; *) of="[$1]" ;; esac
     _pip --no-build-isolation -e ".$of"
 }
