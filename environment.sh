@@ -93,9 +93,9 @@ _install() {
     fi
     python=$environment/bin/python
     _say "installing the build tools"
+    _requirements '["project"]["dependencies"]' | _pip -r /dev/stdin &
     _requirements '["build-system"]["requires"]' | _pip -r /dev/stdin
     _say "compiling the codecs; that takes about a minute on two processors"
-    _requirements '["project"]["dependencies"]' | _pip -r /dev/stdin &
     "$python" setup.py -q build_ext --inplace
     _say "installing airpatch and what it needs"
     wait $!

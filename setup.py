@@ -13,7 +13,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
@@ -142,7 +141,7 @@ def _extension(name: str, suffix: str) -> Extension:
     extension = Extension(
         name,
         [str(source)],
-        depends=[__file__],
+        depends=[__file__, *map(str, LIBRARY.rglob("*.pxd"))],
         extra_compile_args=FLAGS if SANITIZED else [*FLAGS, *more],
         define_macros=MACROS,
         py_limited_api=STABLE_ABI,
@@ -196,10 +195,16 @@ def _require_compiler() -> None:
 
 
 def _translated(extensions: list[Extension]) -> list[Extension]:
-    """Have Cython write the C sources of what has changed, several at a time, and say how far it is.
+    """Have Cython write the C sources of what is not compiled yet, several at a time, and say how far it is.
 
     Processes are forked, since setuptools runs this file in ways in which others could not import it.
     """
+    compiled = [each for each in extensions if _is_compiled(each)]
+    extensions = [each for each in extensions if each not in compiled]
+    if not extensions:
+        return compiled  # pip asks for little more than the name: it takes a second to load Cython
+    from Cython.Build import cythonize
+
     if "sdist" not in sys.argv:
         _require_compiler()
     forked = get_context("fork")
@@ -223,7 +228,7 @@ def _translated(extensions: list[Extension]) -> list[Extension]:
         process.start()
     for process in processes:
         process.join()
-    return cythonize(extensions, **OPTIONS)  # finds nothing left to do, or fails as that process did
+    return [*cythonize(extensions, **OPTIONS), *compiled]  # finds nothing left to do, or fails as that process did
 
 
 def _say(text: str) -> None:
@@ -242,9 +247,9 @@ class Compile(build_ext):
         super().build_extensions()
 
     def build_extension(self, ext: Extension) -> None:
-        in_place = LIBRARY / self.get_ext_filename(ext.name)
         output = Path(self.get_ext_fullpath(ext.name))
-        if _is_newer(in_place, [*ext.sources, *ext.depends]):
+        if _is_compiled(ext):
+            in_place = LIBRARY / self.get_ext_filename(ext.name)
             if not output.exists() or not output.samefile(in_place):
                 self.mkpath(str(output.parent))
                 self.copy_file(str(in_place), str(output))
@@ -254,8 +259,16 @@ class Compile(build_ext):
         _say(f"compiled {next(self._done):2} of {len(self.extensions)}: {ext.name}")
 
 
+def _is_compiled(extension: Extension) -> bool:
+    suffix = ".abi3.so" if STABLE_ABI else sysconfig.get_config_var("EXT_SUFFIX")
+    in_place = LIBRARY / (extension.name.replace(".", "/") + suffix)
+    return _is_newer(in_place, [*extension.sources, *extension.depends])
+
+
 def _is_newer(output: Path, sources: list[str]) -> bool:
-    return output.exists() and all(Path(path).stat().st_mtime <= output.stat().st_mtime for path in sources)
+    return all(map(os.path.exists, [output, *sources])) and all(
+        Path(path).stat().st_mtime <= output.stat().st_mtime for path in sources
+    )
 
 
 def _urls() -> dict[str, str]:
@@ -280,7 +293,7 @@ def _urls() -> dict[str, str]:
 setup(
     project_urls=_urls(),
     cmdclass={"build_ext": Compile},
-    ext_modules=_translated([*(_extension(name, ".py") for name in COMPILED), _extension(SHARED, ".c")]),
+    ext_modules=_translated([_extension(SHARED, ".c"), *(_extension(name, ".py") for name in COMPILED)]),
     options={
         "build_ext": {"parallel": PROCESSORS},
         "bdist_wheel": {"py_limited_api": "cp311"} if STABLE_ABI else {},
