@@ -49,8 +49,8 @@ from spec.reader import (
     bundle,
     class_files,
     decisions,
+    deflate,
     delta,
-    gzip_file,
     jimage_index,
     manifests,
     pyc_files,
@@ -104,7 +104,7 @@ def _columns(blob: bytes) -> Parts:
 
 
 def _columns_again(parts: Parts) -> object:
-    content = b"".join(member.content for member in gzip_file.parse(parts[0])[0])
+    content = b"".join(member.content for member in deflate.parse(parts[0])[0])
     return _digests([content, *decisions.of_file(parts[0])])
 
 

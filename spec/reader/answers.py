@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from . import bundle, decisions, delta, encoders, gzip_file, sshsig
+from . import bundle, decisions, deflate, delta, encoders, sshsig
 from .errors import IntegrityError, Refusal, Unsupported, require
 
 
@@ -28,7 +28,7 @@ def _delta(file: str, sources: Iterable[str], limit: int) -> dict[str, Any]:
 
 def _decisions(file: str) -> dict[str, Any]:
     blob = Path(file).read_bytes()
-    content, columns = b"".join(member.content for member in gzip_file.parse(blob)[0]), decisions.of_file(blob)
+    content, columns = b"".join(member.content for member in deflate.parse(blob)[0]), decisions.of_file(blob)
     same = decisions.to_file(content, columns, len(blob)) == blob
     require(same, "decisions that do not give the file", IntegrityError)
     return {"content": _digest(content), "columns": [_digest(column) for column in columns]}

@@ -90,25 +90,23 @@ class Archive:
         require(packed[-4:] == checksum, "a checksum in the seek table that is not the frame's")
         return zstd.unpack_member(packed, size)
 
-    def take(self, sizes: list[int]) -> bytes:
-        """What the next frames hold, which must be of these content sizes."""
-        out = b""
-        for size in sizes:
-            require(self.frames and self.frames[0][1] == size, "a frame of another content size, or none")
-            out += self.peek()
-            self.frames.popleft()
-        return out
+    def take(self, content: int) -> bytes:
+        """What the next frame holds, which must be so many bytes."""
+        require(self.frames and self.frames[0][1] == content, "a frame of another content size, or none")
+        held = self.peek()
+        self.frames.popleft()
+        return held
 
     def section(self, members: list[Member]) -> Iterator[bytes]:
         """The contents of the members of a section."""
-        return cut(self.take(frame_sizes([whole_size(one) for one in members])), members)
+        return cut(b"".join(map(self.take, frame_sizes([whole_size(one) for one in members]))), members)
 
     def index(self) -> bytes:
         """The content of the first member, which alone says how large it is."""
         one = member(".airpatch/index", octal_size(self.peek()[:RECORD]))
         require(one[1] <= MAX_INDEX, "an index over its limit")
         sizes = [min(FRAME, whole_size(one) - at) for at in range(0, whole_size(one), FRAME)]
-        return next(cut(self.take(sizes), [one]))
+        return next(cut(b"".join(map(self.take, sizes)), [one]))
 
     def signatures(self) -> list[bytes]:
         """The contents of the members after it that are signatures."""

@@ -88,9 +88,9 @@ def _read_contents(archive: Archive, bundle: Bundle) -> None:
         for signed, group in groupby(image.signatures, lambda one: one.signed)
         for number, one in enumerate(group, 1)
     }
-    data = [*sorted(signatures), *(_blob(blob) for blob in stored.values() if not blob.is_manifest)]
+    data = [*sorted(signatures), *(_blob(blob) for digest, blob in stored.items() if digest not in index.manifests)]
     data += [(f".airpatch/patches/{n}", step.patch, step.patch_size) for n, step in enumerate(index.packing.steps, 1)]
-    manifests = [_blob(blob) for blob in stored.values() if blob.is_manifest]
+    manifests = [_blob(blob) for digest, blob in stored.items() if digest in index.manifests]
     for section in (data, manifests):
         contents = archive.section([member(path, size) for path, _, size in section])
         for (path, digest, _), content in zip(section, contents, strict=True):

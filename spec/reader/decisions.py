@@ -1,27 +1,12 @@
 """The decisions of gzip files (DEFLATE.md): four columns that, with the uncompressed data, give the exact bytes."""
 
 from collections.abc import Iterator
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 
-from . import gzip_file, huffman
+from . import deflate, huffman
 from .cursor import Cursor
-from .deflate import (
-    DISTANCES,
-    DYNAMIC,
-    END,
-    LITERALS,
-    ORDER,
-    SPELLED,
-    STORED,
-    BitWriter,
-    Block,
-    Token,
-    length_of,
-    runs_of,
-    transfer,
-)
+from .deflate import DYNAMIC, ORDER, SPELLED, STORED, BitWriter, Block, Member, Token, counts_of, length_of, sums
 from .errors import IntegrityError, require
-from .gzip_file import MAX_HEADER, Member, sums
 
 FINAL, MORE, ODD = 0x04, 0x08, 0x10
 PIECE, MEMBER, TRAILER, TAIL = 0x03, 0x23, 0x43, 0x63
@@ -64,7 +49,7 @@ class Ranks:
 
 def of_file(blob: bytes) -> Columns:
     """The decisions of a gzip file (DEFLATE.md, The decisions of a file)."""
-    members, tail = gzip_file.parse(blob)
+    members, tail = deflate.parse(blob)
     layout, code = bytearray(), 0
     for member in members:
         layout += bytes([MEMBER]) + _sized(member.header)
@@ -100,30 +85,16 @@ def _count(value: int) -> bytes:
 
 def _find_code(block: Block, last: int) -> tuple[int, int]:
     """How many tokens the first piece has, and the code that gives the header by them; 0 if none does."""
-    whole, size = min(len(block.tokens), MAX_PIECE), 0
+    whole = min(len(block.tokens), MAX_PIECE)
     if block.kind != DYNAMIC:
         return whole, 0
-    numbers = {FIRST_TOKENS}
-    for number, token in enumerate(block.tokens[:whole], 1):
-        size += length_of(token)
-        if size >= FIRST_BYTES:
-            numbers.add(number)
-            break
+    sizes = accumulate(map(length_of, block.tokens[:whole]))
+    filled = next((number for number, size in enumerate(sizes, 1) if size >= FIRST_BYTES), whole)
     tries = [(whole, last)] if last else []
-    for number in (whole, *sorted(number for number in numbers if number < whole)):
+    for number in (whole, *sorted(number for number in {FIRST_TOKENS, filled} if number < whole)):
         tries += [(number, code) for code in range(huffman.ZLIB, huffman.KLAUSPOST_ALL + 1)]
     made = (one for one in tries if huffman.header(one[1], *counts_of(block.tokens[: one[0]])) == block.header)
     return next(made, (whole, 0))
-
-
-def counts_of(tokens: list[Token]) -> tuple[list[int], list[int]]:
-    """How often tokens, and the end of their block, use each symbol: of literals and lengths, and of distances."""
-    literals, distances = [0] * 286, [0] * 30
-    for value, distance in [*tokens, (END, 0)]:
-        literals[LITERALS.coded[value][0]] += 1
-        if distance:
-            distances[DISTANCES.coded[distance - 1][0]] += 1
-    return literals, distances
 
 
 def _records(block: Block, first: int, code: int) -> bytes:
@@ -185,18 +156,18 @@ class _Maker:
     def make(self) -> bytes:
         """Carry out all records: members, then tails."""
         while self._is_next(MEMBER):
-            self.bits.out += self.layout.take(self.layout.varint(MAX_HEADER))
+            self.bits.out += self.layout.take(self.layout.varint(deflate.MAX_HEADER))
             self.begin = self.at
             while not self._block():
-                require(len(self.bits.out) <= self.limit, "more bytes than the blob has", IntegrityError)
+                pass
             self._trailer()
         while self._is_next(TAIL):
             tail = self.layout.take(self.layout.varint(MAX_TAIL))
             require(tail, "an empty tail")
             self.bits.out += tail
         require(not self.layout.left, "a record that is unknown, or stands nowhere")
-        require(next(self.tokens, None) is None, "tokens that are left over")
         require(self.at == len(self.content), "uncompressed data that is left over")
+        next(self.tokens, None)  # there is nothing that one could be made of, and they have their end
         return bytes(self.bits.out)
 
     def _is_next(self, tag: int) -> bool:
@@ -224,7 +195,8 @@ class _Maker:
                 tag = self.layout.byte()
                 require(tag & ~(MORE | ODD) == PIECE, "a block without the pieces that follow")
                 block.tokens += self._piece(tag)
-        transfer(self.bits, block)
+        deflate.transfer(self.bits, block)
+        require(len(self.bits.out) <= self.limit, "more bytes than the blob has", IntegrityError)
         return block.final
 
     def _trailer(self) -> None:
@@ -237,7 +209,7 @@ class _Maker:
     def _explicit(self) -> bytes:
         header = self.layout.take(22)
         require(not any(header[3 + symbol] for symbol in ORDER[header[2] + 4 :]), "a length that is not sent")
-        return header + bytes(runs_of(header, self.layout.byte)[0])
+        return header + bytes(deflate.runs_of(header, self.layout.byte)[0])
 
     def _piece(self, tag: int) -> list[Token]:
         """The tokens of a piece."""

@@ -19,10 +19,8 @@ class _Segment:
     """The columns of one segment; `mixing` reads literals and corrections if these are mixed."""
 
     def __init__(self, cursor: Cursor, unpackers: list[zstd.Column]) -> None:
-        sizes = []
-        for _ in WINDOWS:
-            decoded = cursor.number(MAX_DECODED)
-            sizes.append((decoded, cursor.number(MAX_STORED) if decoded else 0))
+        decoded = (cursor.number(MAX_DECODED) for _ in WINDOWS)
+        sizes = [(size, cursor.number(MAX_STORED) if size else 0) for size in decoded]
         require(sum(size for size, _ in sizes) <= MAX_DECODED, "a segment over its limit")
         require(sum(size for _, size in sizes) <= MAX_STORED, "a segment over its limit")
         mixed = 0 if any(size for size, _ in sizes[LITERALS:]) else cursor.number(MAX_STORED)
@@ -133,31 +131,26 @@ class _Delta:
         require(len(original) == cover, "a cover outside of its source")
         self.following = position + cover
         mode = segment.columns[MODES].byte() if self.group else 0
+        require(not mode or cover <= MAX_STRETCH, "a predicted cover over its limit")
         landing = self.group.landing(here) if self.group else here
-        if mode:
-            require(cover <= MAX_STRETCH, "a predicted cover over its limit")
-            copy = bytearray(original)
-            self.group.read(mode, original, copy, False, position, here)
-            segment.correct(copy, mode, landing)
-            self.group.read(mode, original, copy, True, position, here)
-            self.target += copy
-        else:
-            for begin in range(0, cover, MAX_STRETCH):
-                self.target += self._copied(segment, original[begin : begin + MAX_STRETCH], landing + begin)
-
-    def _copied(self, segment: _Segment, source: bytes, address: int) -> bytearray:
-        """A stretch of a copy without prediction, corrected: in parts if it has headers of tars."""
-        copy, parts, is_right = bytearray(source), iter([slice(0, len(source))]), False
-        if b"ustar" in source and (headers := extension("tar_headers").find(source)):
-            self.times = self.times or extension("tar_headers").Times()
-            parts = self.times.parts(source, copy, headers)
-            is_right = bool(segment.mixing and segment.mixing.is_right(source, 0))
-        for part in parts:
-            if not is_right:
+        for begin in range(0, cover, MAX_STRETCH):
+            stretch = original[begin : begin + MAX_STRETCH]
+            copy, is_right = bytearray(stretch), False
+            parts = iter([slice(0, len(copy))])
+            if mode:
+                parts = self.group.parts(mode, stretch, copy, position, here)
+            elif b"ustar" in stretch and (headers := extension("tar_headers").find(stretch)):
+                self.times = self.times or extension("tar_headers").Times()
+                parts = self.times.parts(stretch, copy, headers)
+                is_right = segment.mixing is not None and segment.mixing.is_right(stretch, 0)
+            for (
+                part
+            ) in parts:  # what is foretold of a part is in the copy by now; asking for the next one learns from it
                 piece = copy[part]
-                segment.correct(piece, 0, address + part.start)
+                if not is_right:
+                    segment.correct(piece, mode, landing + begin + part.start)
                 copy[part] = piece
-        return copy
+            self.target += copy
 
 
 def apply(delta: bytes, sources: list[bytes], limit: int) -> bytes:

@@ -4,8 +4,8 @@ import zlib
 
 from . import encoders, zstd
 from .cursor import Cursor
+from .deflate import inflate
 from .errors import Unsupported, extension, require
-from .gzip_file import inflate
 
 MAX_BUFFERED = 8388608
 MAX_STREAM = 1 << 30  # bytes that this reader holds of what a stream holds
@@ -87,7 +87,7 @@ def fold_level(framing: str, encoder: str, content: bytes, entries: dict[int, by
     if framing == "zip-directory":
         return directory(content, entries, 0, True)[0]
     if framing == "zstd":
-        return encoders.zstd_stream(encoder, content)
+        return encoders.zstd_frame(encoder, [content])
     if framing in CONVERTED:
         module, limit = CONVERTED[framing]
         converted: tuple[bytes, int] = extension(module).convert(content, True)

@@ -64,20 +64,14 @@ def _zlib_lengths(counts: list[int], limit: int) -> list[int]:
         depths[node] = min(limit, depths[parents[node]] + 1)
         over += depths[parents[node]] == limit
         totals[depths[node]] += node < len(counts)
-    if not over:
-        return [depths.get(symbol, 0) for symbol in range(len(counts))]
-    while over > 0:
-        bits = max(bits for bits in range(limit) if totals[bits])
-        totals[bits] -= 1
-        totals[bits + 1] += 2
-        totals[limit] -= 1
-        over -= 2
-    lengths = [0] * len(counts)
-    rarest = iter([node for node in order if node < len(counts)])
-    for bits in range(limit, 0, -1):
-        for _ in range(totals[bits]):
-            lengths[next(rarest)] = bits
-    return lengths
+    if over:
+        while over > 0:
+            bits = max(bits for bits in range(limit) if totals[bits])
+            totals[bits], totals[bits + 1] = totals[bits] - 1, totals[bits + 1] + 2
+            totals[limit], over = totals[limit] - 1, over - 2
+        longest = (bits for bits in range(limit, 0, -1) for _ in range(totals[bits]))
+        depths = dict(zip([node for node in order if node < len(counts)], longest, strict=True))
+    return [depths.get(symbol, 0) for symbol in range(len(counts))]
 
 
 def _go_lengths(counts: list[int], limit: int) -> list[int]:

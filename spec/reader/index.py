@@ -45,11 +45,6 @@ class Blob(NamedTuple):
     media_type: str
     disposition: int
 
-    @property
-    def is_manifest(self) -> bool:
-        """Whether its media type is one of the four of manifests."""
-        return self.media_type in names.ALL_MANIFESTS
-
 
 class Index:
     """An index that passed every check that needs nothing else."""
@@ -64,7 +59,7 @@ class Index:
         require(len(plans) == len(rows) and max(plans, default=0) <= PATCHED, "plans that do not fit the blobs")
         require(all(row.media_type < len(types) for row in rows), "a media type that is not there")
         self.blobs = [Blob(row[0], row[1], types[row[2]], plan) for row, plan in zip(rows, plans, strict=True)]
-        self.manifests = {blob.digest: blob for blob in self.blobs if blob.is_manifest}
+        self.manifests = {blob.digest: blob for blob in self.blobs if blob.media_type in names.ALL_MANIFESTS}
         _ascending(types, "media types")
         _ascending([base.digest for base in packing.bases], "bases")
         _ascending(packing.removed, "removed repositories")
@@ -91,7 +86,7 @@ class Index:
         blobs, manifests = self.blobs, self.manifests.values()
         require(len({blob.digest for blob in blobs}) == len(blobs), "a blob twice")
         require({blob.media_type for blob in blobs} == set(self.release.media_types), "a media type that no blob has")
-        require(blobs == sorted(blobs, key=lambda blob: blob.is_manifest), "a manifest before other blobs")
+        require(blobs == sorted(blobs, key=lambda blob: blob.digest in self.manifests), "a manifest before other blobs")
         _ascending([(-blob.size, blob.digest) for blob in blobs[: len(blobs) - len(manifests)]], "blobs")
         require(all(blob.size <= MAX_MANIFEST for blob in manifests), "a manifest over its limit")
         require(sum(blob.size for blob in manifests) <= MAX_MANIFESTS, "manifests over their limit")

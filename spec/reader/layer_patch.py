@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from . import decisions, delta, encoders, gzip_file, views, zstd
+from . import decisions, deflate, delta, encoders, views, zstd
 from .canonical import BYTES, TEXT, UINT, VERSION, Leaf, build, decode, row
-from .errors import IntegrityError, Unsupported, require
+from .errors import IntegrityError, Unsupported, extension, require
 
 MAX_HEADER = 2097152
 METHODS = {  # what each needs to know, and how many columns it has
@@ -39,7 +39,7 @@ class Source:
         """Its uncompressed data."""
         content = self.packed
         if content.startswith(b"\x1f\x8b\x08"):
-            content = gzip_file.unpack(content, self.size)
+            content = deflate.unpack(content, self.size)
         elif zstd.begins_blob(content):
             content = zstd.unpack_blob(content, self.size)
         require(len(content) == self.size, "a source with other uncompressed data than the index says")
@@ -84,16 +84,15 @@ class _Recipe:
         if self.method == "plain":
             return content
         if self.method in ("replica", "corrected"):
-            like = [start + encoders.deflate(encoder, content) + gzip_file.sums(content)]
+            like = [start + encoders.deflate(encoder, content) + deflate.sums(content)]
         if self.method == "replica":
             return like[0]
         if self.method in ("replay", "corrected"):
             return decisions.to_file(content, self._columns(map(decisions.of_file, like)), self.step.size)
-        if self.method != "frames":
-            raise Unsupported(f"method {self.method}")
-        if not encoder.startswith("libzstd-"):
-            raise Unsupported(f"encoder {encoder}")
-        return encoders.to_file(encoder, content, *self._columns(map(encoders.layout_of, like)))
+        if self.method != "frames" or not encoder.startswith("libzstd-") or "-once" in encoder:
+            raise Unsupported(f"{self.method} by encoder {encoder}")
+        layouts = extension("layouts")
+        return bytes(layouts.to_file(encoder, content, *self._columns(map(layouts.of_file, like))))
 
     def _like(self, encoder: str) -> list[bytes]:
         """The sources whose decisions are used."""

@@ -1,24 +1,33 @@
 """Manifests, the table of blobs that they give, and the links (FORMAT.md, Manifests, The table of blobs, Links)."""
 
-import base64
 import json
 import re
 from typing import Any, NamedTuple
 
 from . import names
-from .canonical import build
+from .canonical import Leaf, build
 from .errors import refusing, require
 from .index import Index
 
 MAX_DEPTH, MAX_VALUES, MAX_NESTING = 100, 1048576, 8
-# The keys that an object may have, and what their values are: a name with a star is a list of those.
-KEYS = {
-    "manifest": "schemaVersion:integer mediaType:string artifactType:string config:descriptor subject:descriptor "
-    "layers:descriptor* manifests:descriptor* annotations:strings fsLayers:any history:any",
-    "descriptor": "mediaType:string digest:string artifactType:string size:integer urls:string* annotations:strings "
-    "data:base64 platform:platform",
-    "platform": "architecture:string os:string os.version:string variant:string os.features:string* features:string*",
+STRING, ANY = Leaf(str, "string"), None
+STRINGS = Leaf(tuple, "object of strings", lambda pairs: all(one is None or type(one) is str for _, one in pairs))
+INTEGER = Leaf(bytes, "integer of 64 bits", lambda digits: len(digits) <= 20 and -(2**63) <= int(digits) < 2**63)
+_BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+BASE64 = Leaf(str, "base64", lambda text: re.fullmatch(_BASE64, re.sub(r"[\r\n]", "", text)))
+# The keys that an object may have, and the forms of their values.
+PLATFORM: dict[str, Any] = {"architecture": STRING, "os": STRING, "os.version": STRING, "variant": STRING}
+PLATFORM |= {"os.features": [STRING], "features": [STRING]}
+DESCRIPTOR: dict[str, Any] = {"mediaType": STRING, "digest": STRING, "size": INTEGER, "artifactType": STRING}
+DESCRIPTOR |= {"urls": [STRING], "annotations": STRINGS, "data": BASE64, "platform": PLATFORM}
+MANIFEST: dict[str, Any] = {
+    "schemaVersion": INTEGER,
+    "mediaType": STRING,
+    "artifactType": STRING,
+    "subject": DESCRIPTOR,
 }
+MANIFEST |= {"config": DESCRIPTOR, "layers": [DESCRIPTOR], "manifests": [DESCRIPTOR], "annotations": STRINGS}
+MANIFEST |= {"fsLayers": ANY, "history": ANY}
 
 
 def parse_json(data: bytes) -> Any:
@@ -34,36 +43,25 @@ def parse_json(data: bytes) -> Any:
         return json.loads(text, object_pairs_hook=tuple, parse_int=str.encode, parse_constant=int)
 
 
-def _typed(value: Any, kind: str) -> Any:
-    """The value of a key of this kind; objects as dicts of the known keys that are there and not null."""
-    if kind.endswith("*"):
+def _known(form: Any, value: Any) -> Any:
+    """A value that must have the form; objects as dicts of the known keys that are there and not null."""
+    if form is ANY:
+        return value
+    if isinstance(form, Leaf):
+        return build(form, value)
+    if isinstance(form, list):
         require(type(value) is list, "a value that is no list")
-        return [_typed(one, kind[:-1]) for one in value if one is not None or kind == "descriptor*"]
-    if kind == "integer":
-        is_short = type(value) is bytes and len(value) <= 20
-        require(is_short and -(2**63) <= int(value) < 2**63, "no integer of 64 bits")
-        return int(value)
-    if kind in KEYS:
-        require(type(value) is tuple, f"a {kind} that is no object")
-        kinds = dict(pair.split(":") for pair in KEYS[kind].split(" "))
-        folded = {key.lower(): key for key in kinds}
-        found: dict[str, Any] = {}
-        for key, one in value:
-            name = folded.get(key.replace("\u017f", "s").replace("\u212a", "k").lower())
-            require(name in (None, key), f"a key that differs from {name} by case alone")
-            require(key not in found, f"{key} twice in one object")
-            if name:
-                found[name] = one if one is None else _typed(one, kinds[name])
-        return {key: one for key, one in found.items() if one is not None}
-    if kind == "strings":
-        require(type(value) is tuple, "a value that is no object")
-        require(all(one is None or type(one) is str for _, one in value), "a value that is no string")
-    elif kind != "any":
-        require(type(value) is str, "a value that is no string")
-    if kind == "base64":
-        with refusing(ValueError, "data that is not base64"):
-            base64.b64decode(re.sub(r"[\r\n]", "", value), validate=True)
-    return value
+        return [_known(form[0], one) for one in value if one is not None or form[0] is DESCRIPTOR]
+    require(type(value) is tuple, "a value that is no object")
+    folded = {key.lower(): key for key in form}
+    found: dict[str, Any] = {}
+    for key, one in value:
+        name = folded.get(key.replace("\u017f", "s").replace("\u212a", "k").lower())
+        require(name in (None, key), f"a key that differs from {name} by case alone")
+        require(key not in found, f"{key} twice in one object")
+        if name:
+            found[name] = one if one is None else _known(form[name], one)
+    return {key: one for key, one in found.items() if one is not None}
 
 
 class Reference(NamedTuple):
@@ -83,7 +81,7 @@ class Manifest(NamedTuple):
 
 
 def _reference(descriptor: dict[str, Any], default: str = "") -> Reference:
-    digest, size = descriptor.get("digest", ""), descriptor.get("size", -1)
+    digest, size = descriptor.get("digest", ""), int(descriptor.get("size", -1))
     require(re.fullmatch("sha256:[0-9a-f]{64}", digest), "a digest that is none")
     require(size >= 0, "a size that is none")
     return Reference(bytes.fromhex(digest[7:]), size, build(names.MEDIA_TYPE, descriptor.get("mediaType", default)))
@@ -91,8 +89,8 @@ def _reference(descriptor: dict[str, Any], default: str = "") -> Reference:
 
 def parse_manifest(data: bytes) -> Manifest:
     """Parse a manifest."""
-    values = _typed(parse_json(data), "manifest")
-    require(values.get("schemaVersion") == 2, "another schemaVersion than 2")
+    values = _known(MANIFEST, parse_json(data))
+    require(int(values.get("schemaVersion", 0)) == 2, "another schemaVersion than 2")
     if "subject" in values:
         _reference(values["subject"])
     default = (names.INDEX_TYPES if "manifests" in values else names.MANIFEST_TYPES)[0]
@@ -131,7 +129,8 @@ class Manifests:
             for one in [own, *self.all[digest].children, *self.all[digest].blobs]:
                 require(sizes.setdefault(one.digest, one.size) == one.size, "a blob of two sizes")
                 types.setdefault(one.digest, set()).add(one.media_type)
-        order = sorted(sizes, key=lambda digest: (heights.get(digest, -1), digest in heights or -sizes[digest], digest))
+        order = sorted(sizes.keys() - heights, key=lambda digest: (-sizes[digest], digest))
+        order += sorted(sizes.keys() & heights, key=lambda digest: (heights[digest], digest))
         least = {digest: min(types[digest] & set(names.ALL_MANIFESTS) or types[digest]) for digest in order}
         table = [(digest, sizes[digest], least[digest]) for digest in order]
         require(table == [blob[:3] for blob in index.blobs], "another table of blobs than the manifests give")

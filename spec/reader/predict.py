@@ -2,7 +2,7 @@
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -133,8 +133,13 @@ class Group:
         address = _address(self.targets, target)
         return target if address is None else address
 
-    def read(self, mode: int, original: bytes, out: bytearray, learning: bool, position: int, target: int) -> None:
-        """Change the references in `out`, a copy of the original bytes, or learn from what they have become."""
+    def parts(self, mode: int, original: bytes, copy: bytearray, position: int, target: int) -> Iterator[slice]:
+        """The one part of a cover: references in its copy are changed, and learned once it is corrected."""
+        self._read(mode, original, copy, False, position, target)
+        yield slice(0, len(copy))
+        self._read(mode, original, copy, True, position, target)
+
+    def _read(self, mode: int, original: bytes, out: bytearray, learning: bool, position: int, target: int) -> None:
         origin = _address(self.sources, position)
         reading = _Reading(self, original, out, learning, position if origin is None else origin, self.landing(target))
         require(mode < 8 + 3 * len(self.bases), "a prediction with a base that is not there")

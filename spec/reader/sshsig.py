@@ -5,7 +5,6 @@ import fnmatch
 import hashlib
 import re
 from contextlib import suppress
-from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,16 +14,6 @@ from .errors import FormatError, TrustError, Unsupported, refusing, require
 
 MAX_SIGNATURE, NAMESPACE = 16384, b"airpatch"
 _HASHES = {b"256": hashes.SHA256(), b"384": hashes.SHA384(), b"512": hashes.SHA512(), b"521": hashes.SHA512()}
-
-
-class Signature(NamedTuple):
-    """The public key, what is signed for, a reserved field, the name of the hash, and the signature proper."""
-
-    key: bytes
-    namespace: bytes
-    reserved: bytes
-    hash_name: bytes
-    proper: bytes
 
 
 def _strings(data: bytes, count: int) -> list[bytes]:
@@ -38,8 +27,8 @@ def _strings(data: bytes, count: int) -> list[bytes]:
     return [*found, data]
 
 
-def parse(armored: bytes) -> Signature:
-    """Parse the content of a signature's member."""
+def parse(armored: bytes) -> tuple[bytes, bytes, bytes]:
+    """The public key, the name of the hash, and the signature proper, in the content of a signature's member."""
     require(len(armored) <= MAX_SIGNATURE, "a signature over its limit")
     with refusing(ValueError, "a signature that is not base64"):
         blob = base64.b64decode(b"".join(armored.split(b"\n")[1:-2]), validate=True)
@@ -47,12 +36,11 @@ def parse(armored: bytes) -> Signature:
     armor = [b"-----BEGIN SSH SIGNATURE-----", *lines, b"-----END SSH SIGNATURE-----", b""]
     require(armored == b"\n".join(armor), "a signature that ssh-keygen would not write")
     require(blob[:10] == b"SSHSIG\x00\x00\x00\x01", "a signature of another version")
-    *fields, rest = _strings(blob[10:], 5)
-    signature = Signature(*fields)
-    require(signature.namespace == NAMESPACE, "a signature for another namespace")
-    require(not signature.reserved and not rest, "a signature with more fields than there are")
-    require(signature.hash_name in (b"sha256", b"sha512"), "a signature of another hash")
-    return signature
+    key, namespace, reserved, hash_name, proper, rest = _strings(blob[10:], 5)
+    require(namespace == NAMESPACE, "a signature for another namespace")
+    require(not reserved and not rest, "a signature with more fields than there are")
+    require(hash_name in (b"sha256", b"sha512"), "a signature of another hash")
+    return key, hash_name, proper
 
 
 def require_signer(message: bytes, signatures: list[bytes], allowed_signers: str) -> None:
@@ -70,8 +58,8 @@ def signer(message: bytes, armored: bytes, allowed_signers: str) -> str:
     Raises Unsupported for certificates, keys of security keys, and lines with times.
     """
     with refusing(FormatError, "no signature", TrustError):
-        signature = parse(armored)
-    encoded = base64.b64encode(signature.key).decode()
+        key, hash_name, proper = parse(armored)
+    encoded = base64.b64encode(key).decode()
     for line in allowed_signers.splitlines():
         words = re.findall(r'(?:[^\s"]|"[^"]*")+', line)
         if not words or words[0].startswith("#") or encoded not in words:
@@ -82,19 +70,17 @@ def signer(message: bytes, armored: bytes, allowed_signers: str) -> str:
             continue
         if "cert-authority" in options or "valid-" in options:
             raise Unsupported("lines of allowed signers with certificates or times")
-        _verify(message, signature)
+        _verify(message, key, hash_name, proper)
         return str(words[0])
     raise TrustError("a signature by nobody who is allowed")
 
 
-def _verify(message: bytes, signature: Signature) -> None:
-    digest = hashlib.new(signature.hash_name.decode(), message).digest()
-    fields = [signature.namespace, b"", signature.hash_name, digest]
+def _verify(message: bytes, encoded_key: bytes, hash_name: bytes, signature: bytes) -> None:
+    fields = [NAMESPACE, b"", hash_name, hashlib.new(hash_name.decode(), message).digest()]
     signed = b"SSHSIG" + b"".join(len(one).to_bytes(4, "big") + one for one in fields)
-    name = _strings(signature.key, 1)[0]
-    algorithm, proper, _ = _strings(signature.proper, 2)
+    (name, _), (algorithm, proper, _) = _strings(encoded_key, 1), _strings(signature, 2)
     with refusing(ValueError, "a key that is none", TrustError):
-        key = serialization.load_ssh_public_key(name + b" " + base64.b64encode(signature.key))
+        key = serialization.load_ssh_public_key(name + b" " + base64.b64encode(encoded_key))
     with refusing(InvalidSignature, "a signature of another message", TrustError):
         if isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(proper, signed)
