@@ -13,7 +13,7 @@ import zstandard
 
 from airpatch.blobs.content import BytesBlob
 from airpatch.encoders.libzopfli import zopfli_deflater, zopfli_names
-from airpatch.encoders.replicas import other_names, replica, usual_names
+from airpatch.encoders.replicas import flushed_names, other_names, replica, usual_names
 from airpatch.encoders.zstd_layout import emit_part
 from airpatch.encoders.zstd_replicas import frame_encoder, full_block, libzstd_names, zstd_names
 from airpatch.errors import FormatError
@@ -85,7 +85,7 @@ def _zopfli(name: str) -> bytes:
 
 
 def _gzip_encoders() -> Iterator[Parts]:
-    for name in (*usual_names(), *other_names()):
+    for name in (*usual_names(), *other_names(), *flushed_names()):
         yield from (Parts(Replica(name, HEADER), (content,)) for content in (_TEXT, *_SHORT[-3:]))
     for name in _GZIP:
         like = (0,) if replica(name).heed else ()

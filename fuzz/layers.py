@@ -30,7 +30,7 @@ from airpatch.blobs.content import BytesBlob
 from airpatch.deflate.parse import GzipParser, Parsed
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
-from airpatch.encoders.replicas import deflater, other_names, usual_names
+from airpatch.encoders.replicas import deflater, flushed_names, other_names, usual_names
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError
 from airpatch.format.index import Step
 from airpatch.layers.blob_builder import BlobBuilder
@@ -204,7 +204,7 @@ class Fuzzer:
         self._rng = rng
         self._cases = seeds()
         self._sections = [case.sections() for case in self._cases]
-        self._names = [*usual_names(), *other_names()]
+        self._names = [*usual_names(), *other_names(), *flushed_names()]
         self.patch = b""
         for case, sections in zip(self._cases, self._sections, strict=True):
             carry_out(case, packed(case.method, sections), case.sources, len(case.blob), len(case.target))

@@ -14,7 +14,7 @@ from airpatch.deflate.parse import GzipParser
 from airpatch.delta import addresses, columns, modes, predict, references
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.decoder import MAX_SOURCES as MAX_DELTA_SOURCES
-from airpatch.encoders.replicas import other_names, usual_names
+from airpatch.encoders.replicas import flushed_names, other_names, usual_names
 from airpatch.encoders.zstd_replicas import zstd_names
 from airpatch.format.index import MAX_SOURCES
 from tests.delta.support import noise
@@ -96,7 +96,7 @@ def test_the_names_of_encoders() -> None:
         for level in _numbers(levels.partition(", M ")[0]) or [0]:
             for memory in _numbers(levels.partition(", M ")[2]) or [0]:
                 named.append(pattern.replace("N", str(level)).replace("memM", f"mem{memory}"))
-    assert sorted(named) == sorted(usual_names() + other_names())
+    assert sorted(named) == sorted(usual_names() + other_names() + flushed_names())
 
 
 def test_the_names_of_zstd_encoders() -> None:

@@ -15,13 +15,13 @@ import zstandard
 from hypothesis import strategies as st
 
 from airpatch.encoders import zlib_match
-from airpatch.encoders.replicas import deflater, other_names, usual_names
+from airpatch.encoders.replicas import deflater, flushed_names, other_names, usual_names
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_decisions import ParsedPiece, parse
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "encoders"
 DIGESTS: dict[str, dict[str, str]] = json.loads((FIXTURES / "digests.json").read_text())
-NAMES = usual_names() + other_names()
+NAMES = usual_names() + other_names() + flushed_names()
 COMPILED = str(zlib_match.__file__).endswith(".so")
 SMALL = 2000  # uncompiled, the replicas are some hundred times slower
 # zlib versions that decide alike; others (zlib-ng, chromium's) say so in their version string.

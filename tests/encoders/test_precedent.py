@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from airpatch.deflate.first_member import first_member_tokens
 from airpatch.encoders.precedent import Precedent
-from airpatch.encoders.replicas import deflater, other_names, replica, usual_names
+from airpatch.encoders.replicas import deflater, flushed_names, other_names, replica, usual_names
 from airpatch.errors import FormatError
 from tests.encoders.support import COMPILED, deflate
 
-HEEDING = [name for name in (*usual_names(), *other_names()) if replica(name).heed is not None]
+HEEDING = [name for name in (*usual_names(), *other_names(), *flushed_names()) if replica(name).heed is not None]
 LEVELS = ["go1-flate-4", "zlib-4", "gzip-6"]
 if COMPILED:  # else most of an hour passes
     LEVELS += ["go1-flate-6", "go1-flate-9", "zlib-6", "zlib-9", "zlib-6-mem1", "gzip-9"]

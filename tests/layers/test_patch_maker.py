@@ -134,6 +134,15 @@ def test_the_way_that_a_blob_is_rebuilt(name: str, expected: object) -> None:
     assert found == expected
 
 
+@pytest.mark.parametrize("old", ["zlib-9", "zlib-9-flushed"])
+def test_a_layer_that_was_flushed_is_told_by_its_end(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gzip_ways, "_TOLD", 2000)
+    new = replica("zlib-9-flushed")(changed(UNCOMPRESSED))
+    made = method(patched(new, replica(old)(UNCOMPRESSED)))
+    assert isinstance(made, Replica)
+    assert made.encoder == "zlib-9-flushed"
+
+
 def test_zstd_stays_as_it_is_where_no_bytes_are_the_same() -> None:
     assert patched(zstd(noise(9000, 1)), zstd(noise(9000, 2))) is None
 
@@ -268,7 +277,7 @@ def test_a_replica_that_is_wrong_later_is_found_out_by_the_proof(monkeypatch: py
 def test_an_encoder_that_seems_to_be_the_only_one_is_found_out_by_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     """Left alone by the beginning; then more of the blob is looked at, to its end."""
 
-    def recognised(start: bytes, *, enough: int) -> list[str]:
+    def recognised(start: bytes, *, flushed: bool, enough: int) -> list[str]:
         return recognise(start) if enough == sys.maxsize else ["zlib-9"]
 
     monkeypatch.setattr(gzip_ways, "recognise", recognised)

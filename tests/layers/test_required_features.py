@@ -9,7 +9,7 @@ import pytest
 from airpatch.encoders.libbrotli import brotli_names
 from airpatch.encoders.libzopfli import zopfli_names
 from airpatch.encoders.libzstd import VERSIONS
-from airpatch.encoders.replicas import other_names, usual_names
+from airpatch.encoders.replicas import flushed_names, other_names, usual_names
 from airpatch.encoders.zstd_replicas import libzstd_name, zstd_names
 from airpatch.errors import FormatError
 from airpatch.format.index import Feature, Index
@@ -34,7 +34,7 @@ def test_encoders_and_framings_are_features() -> None:
 
 def test_every_encoder_that_layer_patches_use_is_known() -> None:
     zstd = [*zstd_names(), *(libzstd_name(version, 3, True, True, False) for version in VERSIONS)]
-    for name in (*usual_names(), *other_names(), *zstd, *brotli_names(), *zopfli_names()):
+    for name in (*usual_names(), *other_names(), *flushed_names(), *zstd, *brotli_names(), *zopfli_names()):
         require_features(replace(Index.full(sample().release), features=(Feature(f"encoder {name}", "0.1"),)))
     unknown = Feature("encoder libzstd-9.9.9-3", "0.1")
     with pytest.raises(FormatError, match="or newer"):

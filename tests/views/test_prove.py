@@ -19,6 +19,7 @@ from airpatch.views.description import Coding
 from airpatch.views.prove import Prover
 from airpatch.views.survey import FoundLevel, check, survey
 from tests.delta.support import noise
+from tests.layers.support import replica
 from tests.views.support import text, undo, views
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="uncompiled, there is no libbrotli")
@@ -111,6 +112,19 @@ def test_zopfli_is_found() -> None:
     level = gzip_stream(zopfli.gzip.compress(CONTENT))
     assert Prover().encoder(level) == "zopfli-1.0.3-15"
     old, new = (zopfli.gzip.compress(content) for content in (CONTENT, CONTENT + b"new"))
+    assert b"new" in undo(new, views(new, old))
+
+
+@pytest.mark.parametrize("name", ["zlib-9-flushed", "zlib-5-flushed", "go1-flate-6-flushed"])
+def test_flushed_streams_are_found_whatever_came_before(name: str) -> None:
+    prover = Prover()
+    plain = gzip_stream(gzip.compress(CONTENT, 9))
+    stream = gzip_stream(replica(name)(CONTENT))
+    assert [prover.encoder(each) for each in (stream, plain, stream)] == [name, "zlib-9", name]
+
+
+def test_a_flushed_stream_is_expanded_beside_one_that_is_not() -> None:
+    old, new = gzip.compress(CONTENT, 9), replica("zlib-9-flushed")(CONTENT + b"new")
     assert b"new" in undo(new, views(new, old))
 
 

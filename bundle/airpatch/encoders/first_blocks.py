@@ -64,6 +64,11 @@ def token_rule(tokens: int, section: int = 0) -> Rule:
     return lambda block: not block.final and (block.ends or block.tokens % tokens == 0 or block.size == section)
 
 
+def flushed_rule(base: Rule) -> Rule:
+    """As `base`, of encoders that are flushed before they end: no block with tokens is final."""
+    return lambda block: not block.final and (block.ends or base(block))
+
+
 def piece_rule(size: int, section: int = 0) -> Rule:
     """As `token_rule`, but of so many bytes of uncompressed data."""
     return lambda block: not block.final and (block.ends or block.size % size == 0 or block.size == section)

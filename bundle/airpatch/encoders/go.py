@@ -40,9 +40,11 @@ class GoDeflater:
             view = view[taken:]
         return self._writer.take()
 
-    def finish(self) -> bytes:
-        """Return the last compressed bytes."""
+    def finish(self, flushed: bool = False) -> bytes:
+        """Return the last compressed bytes, `flushed` after `Flush`."""
         self._drain(True)
+        if flushed:
+            self._writer.stored(b"")
         self._writer.stored(b"", final=True)
         return self._writer.take()
 
@@ -72,8 +74,8 @@ class GoFastDeflater:
                 self._matcher.next()
         return self._writer.take()
 
-    def finish(self) -> bytes:
-        """Return the last compressed bytes."""
+    def finish(self, flushed: bool = False) -> bytes:
+        """Return the last compressed bytes, `flushed` after `Flush`."""
         source = self._matcher.source
         if len(source) >= 128:
             self._block()
@@ -81,6 +83,8 @@ class GoFastDeflater:
             _dynamic_or_stored(self._writer, literal_tokens(bytes(source)), source)
         elif source:
             self._writer.stored(bytes(source))
+        if flushed:
+            self._writer.stored(b"")
         self._writer.stored(b"", final=True)
         return self._writer.take()
 

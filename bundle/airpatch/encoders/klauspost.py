@@ -51,9 +51,11 @@ class KlauspostDeflater:
         self._writer.sync()
         return self._writer.take()
 
-    def finish(self) -> bytes:
-        """Return the last compressed bytes."""
+    def finish(self, flushed: bool = False) -> bytes:
+        """Return the last compressed bytes, `flushed` after `Flush`."""
         self._block(last=True)
+        if flushed:
+            self._writer.sync()
         self._writer.finish()
         return self._writer.take()
 
@@ -120,9 +122,11 @@ class KlauspostLazyDeflater:
         self._writer.sync()
         return self._writer.take()
 
-    def finish(self) -> bytes:
-        """Return the last compressed bytes."""
+    def finish(self, flushed: bool = False) -> bytes:
+        """Return the last compressed bytes, `flushed` after `Flush`."""
         self._step(last=True)
+        if flushed:
+            self._writer.sync()
         self._writer.finish()
         return self._writer.take()
 

@@ -17,8 +17,17 @@ from airpatch.deflate.gzip import header_size
 from airpatch.deflate.inflate import Inflater, Status
 from airpatch.deflate.tables import MAX_MATCH, STORED
 from airpatch.encoders.first_blocks import FirstBlock
+from airpatch.encoders.flushed import ends_flushed
 from airpatch.encoders.race import race
-from airpatch.encoders.replicas import NEARBY, EncoderReplica, deflater, other_names, replica, usual_names
+from airpatch.encoders.replicas import (
+    NEARBY,
+    EncoderReplica,
+    deflater,
+    flushed_name,
+    other_names,
+    replica,
+    usual_names,
+)
 from airpatch.errors import FormatError
 
 COMPARED = 4 << 20  # bytes of content that are compared at most
@@ -28,13 +37,15 @@ _BEGINNING = 8 << 10
 _IS_MATCH = (0xFF).__lt__  # of a token
 
 
-def recognise(start: bytes, candidates: Sequence[str] | None = None, *, enough: int = sys.maxsize) -> list[str]:
+def recognise(
+    start: bytes, candidates: Sequence[str] | None = None, *, flushed: bool = False, enough: int = sys.maxsize
+) -> list[str]:
     """Return the names of the replicas that write a gzip file which begins with `start`, the likeliest first.
 
     `start` should be the first MiB or more, or the whole file: then what is left of it after the first
     member is ignored. `candidates` restricts the names tried. A replica that is left alone after `enough` bytes of
-    content is not asked for the rest, for callers who will see what it makes. Raises FormatError if `start` is not the
-    beginning of a gzip file.
+    content is not asked for the rest, for callers who will see what it makes. `flushed` says whether the stream
+    `ends_flushed`, where its end is not in `start`. Raises FormatError if `start` is not the beginning of a gzip file.
     """
     begin = header_size(start)
     if begin is None:
@@ -42,11 +53,13 @@ def recognise(start: bytes, candidates: Sequence[str] | None = None, *, enough: 
     body = memoryview(start)[begin:]
     uncompressed, size, complete = _inflate(body)
     body = body[:size]
+    flushed = ends_flushed(body) if complete else flushed
     beginning: array[int] = array("I")
     first = _first_block(body, len(uncompressed) if complete else None, beginning)
     groups = (usual_names(), other_names()) if candidates is None else (candidates,)
     for group in groups:
-        names = [name for name in group if first is None or replica(name).may_begin(first)]
+        names = [flushed_name(name) or name for name in group] if flushed else group
+        names = [name for name in names if first is None or replica(name).may_begin(first)]
         names = [name for name in names if _begins_alike(replica(name), uncompressed, beginning)]
         encoders = ((name, deflater(name)) for name in names)
         running = race(encoders, uncompressed, body, _PIECE, complete=complete, enough=enough)

@@ -6,16 +6,18 @@ named after; the gzip header and trailer are the caller's.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, cast
 
 from airpatch.encoders import go_fast, go_match, klauspost_chains, klauspost_matcher
 from airpatch.encoders.blockwise import BlockwiseDeflater, Cutter, EvenCuts, OneSection
 from airpatch.encoders.first_blocks import (
     Rule,
+    flushed_rule,
     gzip_rule,
     piece_rule,
     rsyncable_rule,
@@ -23,6 +25,7 @@ from airpatch.encoders.first_blocks import (
     zlib_rule,
     zlibng_rule,
 )
+from airpatch.encoders.flushed import FLUSHED, Flushable, FlushedDeflater
 from airpatch.encoders.go import GoDeflater, GoFastDeflater
 from airpatch.encoders.klauspost_versions import FIRST_LAZY_LEVEL, VERSIONS, MakeKlauspost, make_go_1_27
 from airpatch.encoders.pigz import RsyncableCuts
@@ -187,7 +190,7 @@ class _LookingAhead:
 
 def replica(name: str) -> EncoderReplica:
     """Return the replica of that name. Raises FormatError for an unknown one."""
-    found = _USUAL.get(name) or _OTHERS.get(name)
+    found = _USUAL.get(name) or _OTHERS.get(name) or _FLUSHED.get(name)
     if found is None:
         raise FormatError(f"unknown encoder {name!r}")
     return found
@@ -199,8 +202,20 @@ def usual_names() -> tuple[str, ...]:
 
 
 def other_names() -> tuple[str, ...]:
-    """Return the names of all other replicas."""
+    """Return the names of all other replicas, but for the flushed ones."""
     return tuple(_OTHERS)
+
+
+def flushed_names() -> tuple[str, ...]:
+    """Return the names of those that write as one of the others does, if that is flushed before its end."""
+    return tuple(_FLUSHED)
+
+
+def flushed_name(name: str) -> str | None:
+    """Return the name of what writes as the replica of that `name` does if it is flushed before its end, None if there
+    is none.
+    """
+    return name + FLUSHED if name + FLUSHED in _FLUSHED else None
 
 
 def _go(level: int) -> EncoderReplica:
@@ -297,6 +312,19 @@ def _zlibng(version: str, level: int, piece: int = 0) -> EncoderReplica:
     )
 
 
+def _flushed(encoder: EncoderReplica) -> EncoderReplica:
+    def ended(deflater: CountingDeflater) -> CountingDeflater:
+        return FlushedDeflater(cast(Flushable, deflater))
+
+    make, heed = encoder.make, encoder.heed
+    return replace(
+        encoder,
+        make=lambda pool: ended(make(pool)),
+        may_begin=flushed_rule(encoder.may_begin),
+        heed=None if heed is None else lambda precedent: ended(heed(precedent)),
+    )
+
+
 def _replicas() -> tuple[dict[str, EncoderReplica], dict[str, EncoderReplica]]:
     levels = (6, 9, 1, 2, 3, 4, 5, 7, 8)
     usual: dict[str, EncoderReplica] = {"go1-flate-6": _go(6)}
@@ -332,3 +360,8 @@ def _replicas() -> tuple[dict[str, EncoderReplica], dict[str, EncoderReplica]]:
 
 
 _USUAL, _OTHERS = _replicas()
+_FLUSHED = {
+    name + FLUSHED: _flushed(encoder)
+    for name, encoder in {**_USUAL, **_OTHERS}.items()
+    if re.fullmatch(r"zlib-.|go1-flate-.|go1\.27-flate-9|klauspost-1\.18\.2-[1-8]", name)
+}

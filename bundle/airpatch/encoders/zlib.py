@@ -45,8 +45,12 @@ class ZlibDeflater:
             view = view[taken:]
         return self._writer.take()
 
-    def finish(self) -> bytes:
-        """Return the last compressed bytes."""
+    def finish(self, flushed: bool = False) -> bytes:
+        """Return the last compressed bytes, `flushed` after Z_SYNC_FLUSH."""
+        if flushed:
+            self._drain(final=True, finish=False)
+            self._matcher.go_on()
+            self._writer.stored(b"")
         self._drain(final=True, finish=True)
         self._writer.pad()
         return self._writer.take()

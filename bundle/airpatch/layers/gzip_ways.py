@@ -11,6 +11,7 @@ from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.deflate.gzip import header_size
 from airpatch.delta.effort import Effort
+from airpatch.encoders.flushed import FILE_END, file_ends_flushed
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import replica as encoder_replica
 from airpatch.errors import FormatError
@@ -23,7 +24,7 @@ from airpatch.layers.nearest_replica import START, nearest_replica
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import Corrected, Replay, Replica
 from airpatch.layers.uncompressed import UncompressedLayers
-from airpatch.layers.ways import RECOGNISED, LayerBlob, Way, start_of, way_size
+from airpatch.layers.ways import RECOGNISED, LayerBlob, Way, end_of, start_of, way_size
 from airpatch.log import logger
 
 _LOG = logger(__name__)
@@ -118,7 +119,8 @@ class GzipWays:
         """Return the names of all replicas that write the first `size` bytes of the blob."""
         with suppress(FormatError):  # of a header that is longer than the start
             enough = _ENOUGH if size == _TOLD else sys.maxsize
-            names = recognise(start_of(self._content, target, size), enough=enough)
+            flushed = file_ends_flushed(end_of(self._content, target, FILE_END))
+            names = recognise(start_of(self._content, target, size), flushed=flushed, enough=enough)
             _LOG.debug(
                 "layer %s: begins as written by %s", target.blob.digest.short, " or ".join(names) or "no known encoder"
             )

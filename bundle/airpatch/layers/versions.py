@@ -12,7 +12,7 @@ from functools import cache
 from airpatch.encoders.libbrotli import brotli_names
 from airpatch.encoders.libzopfli import zopfli_names
 from airpatch.encoders.libzstd import AVAILABLE
-from airpatch.encoders.replicas import other_names, usual_names
+from airpatch.encoders.replicas import flushed_names, other_names, usual_names
 from airpatch.encoders.zstd_replicas import libzstd_names, zstd_names
 from airpatch.encoders.zstd_stream import once_names
 from airpatch.errors import UsageError
@@ -28,7 +28,7 @@ _LATER: Mapping[str, str] = {}
 @cache
 def known_features() -> frozenset[str]:
     """Return the names of all features that this airpatch has (spec/FORMAT.md, Features)."""
-    encoders = (*usual_names(), *other_names(), *zstd_names(), *_names_of_libraries())
+    encoders = (*usual_names(), *other_names(), *flushed_names(), *zstd_names(), *_names_of_libraries())
     return frozenset((*map(encoder_feature, encoders), *map(view_feature, FRAMINGS)))
 
 

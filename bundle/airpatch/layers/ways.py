@@ -40,7 +40,17 @@ def way_size(way: Way) -> int:
 
 def start_of(content: Content, target: LayerBlob, size: int) -> bytes:
     """Return the first `size` bytes of the blob of `target`, or all of it."""
-    start = bytearray(min(size, target.blob.size))
+    return _part(content, target, 0, min(size, target.blob.size))
+
+
+def end_of(content: Content, target: LayerBlob, size: int) -> bytes:
+    """Return the last `size` bytes of the blob of `target`, or all of it."""
+    size = min(size, target.blob.size)
+    return _part(content, target, target.blob.size - size, size)
+
+
+def _part(content: Content, target: LayerBlob, begin: int, size: int) -> bytes:
+    part = bytearray(size)
     with closing(content.open(target.blob.digest, target.blob.size)) as reader:
-        reader.read_into(memoryview(start), 0)
-    return bytes(start)
+        reader.read_into(memoryview(part), begin)
+    return bytes(part)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from airpatch import limits
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BlobReader, Content
+from airpatch.encoders.flushed import FILE_END, file_ends_flushed
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError
@@ -102,7 +103,12 @@ def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lamb
             return Encoding(kind, uncompressed_size)
         start = bytearray(min(RECOGNISED, size))
         reader.read_into(memoryview(start), 0)
-        names = recognise(bytes(start)) if kind is Compression.GZIP else recognise_frames(bytes(start))
+        if kind is Compression.ZSTD:
+            names = recognise_frames(bytes(start))
+        else:
+            end = bytearray(min(FILE_END, size))
+            reader.read_into(memoryview(end), size - len(end))
+            names = recognise(bytes(start), flushed=file_ends_flushed(bytes(end)))
         return Encoding(kind, uncompressed_size, tuple(names), len(start))
     except FormatError:
         return Encoding()

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from airpatch.encoders import libbrotli
+from airpatch.encoders.flushed import FLUSHED, ends_flushed
 from airpatch.encoders.libbrotli import QUALITIES, SLOW, WINDOWS, brotli_name
 from airpatch.encoders.libzopfli import AVAILABLE, EACH_STREAM, USUAL, zopfli_effort, zopfli_names
 from airpatch.encoders.libzstd import AVAILABLE as ZSTD_AVAILABLE
 from airpatch.encoders.libzstd import VERSIONS
 from airpatch.encoders.libzstd_recognise import recognise_slowest
 from airpatch.encoders.recognise import recognise
-from airpatch.encoders.replicas import other_names, usual_names
+from airpatch.encoders.replicas import flushed_name, other_names, usual_names
 from airpatch.encoders.zstd_frame import MAX_HEADER, read_header
 from airpatch.encoders.zstd_recognise import recognise_frame
 from airpatch.encoders.zstd_stream import MAX_SIZED, ZstdStreamEncoder, once_name, zstd_effort
@@ -33,7 +34,7 @@ _PATIENCE = 16
 """After this many streams in a row that no replica reproduces, only one in this many is tried with all replicas."""
 _SYSTEM = {"zlib-6": 6, "zlib-9": 9, "zlib-1": 1}
 """The likeliest encoders, for which the system's zlib is tried first: it is fast, and a match is proof."""
-
+_FLUSHED_SYSTEM = {name + FLUSHED: level for name, level in _SYSTEM.items()}
 
 LIKELY = tuple(
     name
@@ -107,24 +108,25 @@ class Prover:
         if level.framing in CONVERSIONS:
             return _no_encoder(Coding(level.framing), reader)
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
-        known = {name for name in (*self._likely, *self._recent) if reader.knows(Coding(level.framing, name))}
-        for name in self._recent:
-            if name in known and _makes(_encode(name), packed, level.framing):
+        recent = _that_may_end(self._recent, packed)
+        for name in recent:
+            if reader.knows(Coding(level.framing, name)) and _makes(_encode(name), packed, level.framing):
                 self._found(name)
                 return name
-        return self._other(level, packed, known, reader) or self._zopfli.encoder(level, packed, reader)
+        return self._other(level, packed, recent, reader) or self._zopfli.encoder(level, packed, reader)
 
-    def _other(self, level: FoundLevel, packed: memoryview, known: set[str], reader: ViewReader) -> str | None:
-        """Return an encoder that was not right before."""
+    def _other(self, level: FoundLevel, packed: memoryview, tried: Sequence[str], reader: ViewReader) -> str | None:
+        """Return an encoder that is none of those `tried`."""
         self._failed += 1
         if self._failed > _PATIENCE and self._failed % _PATIENCE:
             return None
         try:
-            names = recognise(_HEADER + bytes(packed[:_RECOGNISED]), self._likely)
+            names = recognise(_HEADER + bytes(packed[:_RECOGNISED]), self._likely, flushed=ends_flushed(packed))
         except FormatError:
             return None
+        known = {name for name in names if reader.knows(Coding(level.framing, name))}
         for name in sorted(names, key=lambda name: name not in known):
-            if not (name in known and name in self._recent) and _makes(_encode(name), packed, level.framing):
+            if not (name in known and name in tried) and _makes(_encode(name), packed, level.framing):
                 if name in known:
                     self._found(name)
                     return name
@@ -309,7 +311,19 @@ def _brotli_window(first: int) -> int:
 _Encoder = tuple[Callable[[bytes], bytes], Callable[[], bytes]]
 
 
+def _that_may_end(names: Sequence[str], packed: memoryview) -> list[str]:
+    """Return the names of encoders that may have ended a stream as it ends, those of `names` that were flushed if need
+    be.
+    """
+    if ends_flushed(packed):
+        return list(dict.fromkeys(flushed_name(name) or name for name in names))
+    return [name for name in names if not name.endswith(FLUSHED)]
+
+
 def _encode(name: str, framing: str = framings.RAW) -> _Encoder:
+    if name in _FLUSHED_SYSTEM:
+        flushed = zlib.compressobj(_FLUSHED_SYSTEM[name], zlib.DEFLATED, -15)
+        return flushed.compress, lambda: flushed.flush(zlib.Z_SYNC_FLUSH) + flushed.flush()
     if name in _SYSTEM:
         system = zlib.compressobj(_SYSTEM[name], zlib.DEFLATED, -15)
         return system.compress, system.flush
