@@ -33,6 +33,7 @@ from airpatch.layers.recipe import (
     CorrectedFrames,
     FrameReplay,
     Frames,
+    GzipMembers,
     Method,
     Plain,
     Raw,
@@ -63,8 +64,9 @@ _KINDS: tuple[Callable[[str, bytes, tuple[int, ...]], Method], ...] = (
     lambda encoder, start, like: CorrectedFrames(encoder),
     lambda encoder, start, like: Raw(),
     lambda encoder, start, like: Whole(),
+    lambda encoder, start, like: GzipMembers(encoder, like),
 )
-_NAMES = (Plain, Replica, Replay, Corrected, Frames, FrameReplay, CorrectedFrames, Raw, Whole)
+_NAMES = (Plain, Replica, Replay, Corrected, Frames, FrameReplay, CorrectedFrames, Raw, Whole, GzipMembers)
 _VIEWS = 0x10
 """In the byte of a kind: whether there are views."""
 _SIZES = struct.Struct("<4I")

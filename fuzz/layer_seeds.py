@@ -12,6 +12,8 @@ from itertools import islice, product
 import zstandard
 
 from airpatch.blobs.content import BytesBlob
+from airpatch.encoders.flushed import FLUSHED
+from airpatch.encoders.gzip_layout import emit_part as emit_member
 from airpatch.encoders.libzopfli import zopfli_deflater, zopfli_names
 from airpatch.encoders.replicas import flushed_names, other_names, replica, usual_names
 from airpatch.encoders.zstd_layout import emit_part
@@ -19,7 +21,18 @@ from airpatch.encoders.zstd_replicas import frame_encoder, full_block, libzstd_n
 from airpatch.errors import FormatError
 from airpatch.format import canonical
 from airpatch.layers.frames import split
-from airpatch.layers.recipe import Corrected, CorrectedFrames, FrameReplay, Frames, Plain, Replay, Replica, ViewSizes
+from airpatch.layers.members import split as split_members
+from airpatch.layers.recipe import (
+    Corrected,
+    CorrectedFrames,
+    FrameReplay,
+    Frames,
+    GzipMembers,
+    Plain,
+    Replay,
+    Replica,
+    ViewSizes,
+)
 from airpatch.views.choose import choose
 from airpatch.views.description import emit_view
 from airpatch.views.expand import expand
@@ -59,7 +72,7 @@ _ZSTD = ("kzstd-1.17.8-default", "kzstd-1.17.8-fastest", "kzstd-1.14.2-better", 
 
 
 def inputs() -> Iterator[bytes]:
-    for parts in (_gzip_files, _gzip_encoders, _zstd_files, _zstd_encoders, _views, _deltas):
+    for parts in (_gzip_files, _gzip_encoders, _gzip_members, _zstd_files, _zstd_encoders, _views, _deltas):
         yield from (each.input() for each in parts())
     yield from (whole(header) for header in _headers())
 
@@ -97,6 +110,18 @@ def _gzip_encoders() -> Iterator[Parts]:
         for content in _MUCH:
             yield Parts(Replica(name, HEADER, like), (content,), source=content)
             yield Parts(Corrected(Replica(name, HEADER)), (content, *[b""] * 4))
+
+
+def _gzip_members() -> Iterator[Parts]:
+    for name in (*flushed_names()[:2], "zlib-6", "gzip-9"):
+        for texts in ((_TEXT, _TEXT[:90], b""), (b"", _TEXT)):
+            content = b"".join(texts)
+            encoders = (name, name.removesuffix(FLUSHED), name)
+            file = b"".join(made(encoder, text) for encoder, text in zip(encoders, texts, strict=False)) + b"tail"
+            found = list(split_members(BytesBlob(file), len(file), len(content), name))
+            layout = b"".join(emit_member(part) for part, _ in found), b"".join(rest for _, rest in found)
+            yield Parts(GzipMembers(name, ()), (content, *layout))
+            yield Parts(GzipMembers(name, (0,)), (content, *layout), source=file, unpacked=len(content))
 
 
 def _zstd_files() -> Iterator[Parts]:

@@ -242,7 +242,7 @@ def parse(blob: bytes) -> tuple[list[Member], bytes]:
     members: list[Member] = []
     at = 0
     while not members or begins_member(blob, at):
-        begin, at = at, _header_end(blob, at)
+        begin, at = at, header_end(blob, at)
         content, end = inflate(blob, at, -15)
         member, bits = Member(blob[begin:at], content, blob[end : end + 8]), BitReader(blob, at)
         require(len(member.sums) == 8, "a member without its sums")
@@ -253,7 +253,8 @@ def parse(blob: bytes) -> tuple[list[Member], bytes]:
     return members, blob[at:]
 
 
-def _header_end(blob: bytes, at: int) -> int:
+def header_end(blob: bytes, at: int) -> int:
+    """Where the header of a member ends that begins here."""
     require(begins_member(blob, at), "no gzip file")
     flags, end = blob[at + 3], at + 10
     if flags & 4:

@@ -7,7 +7,7 @@ import zstandard
 
 from .errors import Unsupported
 
-ZLIB = r"zlib-([1-9])(?:-mem([1-79]))?"
+ZLIB = r"zlib-([1-9])(?:-mem([1-79])|(-flushed))?"
 LIBZSTD = r"libzstd-{}\.{}\.{}-([1-9]|1[0-9])(?:(-once)|(-mt)?(-sized)?)(-nosum)?".format(*zstandard.ZSTD_VERSION)
 TAKES_OVER = r"zlib-[4-9].*"  # ENCODERS.md, Decisions taken over
 
@@ -28,7 +28,7 @@ def deflate(name: str, content: bytes) -> bytes:
     """The deflate stream that an encoder makes (Unsupported if it is not of the small set)."""
     match = _known(ZLIB, name)
     packer = zlib.compressobj(int(match[1]), zlib.DEFLATED, -15, int(match[2] or 8))
-    return packer.compress(content) + packer.flush()
+    return packer.compress(content) + (packer.flush(zlib.Z_SYNC_FLUSH) if match[3] else b"") + packer.flush()
 
 
 def zstd_frame(name: str, parts: list[bytes]) -> bytes:

@@ -17,6 +17,7 @@ METHODS = {  # what each needs to know, and how many columns it has
     "replica": (row(encoder=TEXT, start=BYTES, like=[UINT]), 0),
     "replay": (row(like=[UINT]), 4),
     "corrected": (row(encoder=TEXT, start=BYTES), 4),
+    "members": (row(encoder=TEXT, like=[UINT]), 2),
     "frames": (row(encoder=TEXT, like=[UINT]), 2),
     "frame replay": (row(like=[UINT]), 4),
     "corrected frames": (row(encoder=TEXT), 4),
@@ -89,6 +90,10 @@ class _Recipe:
             return like[0]
         if self.method in ("replay", "corrected"):
             return decisions.to_file(content, self._columns(map(decisions.of_file, like)), self.step.size)
+        if self.method == "members":
+            members = extension("members")
+            columns = self._columns(members.layout_of(one, encoder) for one in like)
+            return bytes(members.to_file(encoder, content, *columns))
         if self.method != "frames" or not encoder.startswith("libzstd-") or "-once" in encoder:
             raise Unsupported(f"{self.method} by encoder {encoder}")
         layouts = extension("layouts")

@@ -13,7 +13,12 @@ BEYOND = (
     *("vectors/good-layer-frames", "vectors/*corrected-frames", "vectors/*frame-replay*"),
     *("vectors/layer-frame-decisions-*", "vectors/*-brotli*", "vectors/*-zopfli*", "vectors/layer-views-encoder-*"),
     *("vectors/*-zstd-klauspost", "vectors/*-zstd-nosum", "vectors/layer-views-zstd-encoder-*"),
-    *("vectors/layer-encoder-*", "vectors/layer-corrected-other", "vectors/layer-corrected-unknown"),
+    *(
+        "vectors/layer-encoder-*",
+        "vectors/layer-corrected-other",
+        "vectors/layer-corrected-unknown",
+        "vectors/layer-members-encoder*",
+    ),
     *("vectors/layer-kzstd-*", "vectors/*layer-toc*"),
 )
 """Cases for which the small set of ENCODERS.md does not suffice."""

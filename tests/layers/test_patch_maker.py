@@ -29,6 +29,7 @@ from airpatch.layers.recipe import (
     CorrectedFrames,
     FrameReplay,
     Frames,
+    GzipMembers,
     Method,
     Plain,
     Raw,
@@ -122,7 +123,7 @@ def method(patch: bytes | None) -> Method:
         ("pigz", Replica("zlib-9", NAMED_HEADER)),  # which differ after 128 KiB
         ("fixed", Corrected(Replica("zlib-6", bytes.fromhex("1f8b0800000000000403")))),
         ("huffman", Replay((0,))),
-        ("members", Replay((0,))),
+        ("members", GzipMembers("zlib-9", (0,))),
         ("flushed", Corrected(Replica("zlib-6", bytes.fromhex("1f8b0800000000000003")))),
         ("tail", Corrected(Replica("zlib-6", bytes.fromhex("1f8b0800000000000003")))),
     ],

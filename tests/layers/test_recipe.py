@@ -18,6 +18,7 @@ from airpatch.layers.recipe import (
     CorrectedFrames,
     FrameReplay,
     Frames,
+    GzipMembers,
     Method,
     Plain,
     Raw,
@@ -40,6 +41,7 @@ METHODS: st.SearchStrategy[Method] = st.one_of(
     st.builds(Replica, st.text(max_size=20), st.binary(max_size=300), st.sampled_from([(), (0,), (7,)])),
     st.builds(Replay, st.lists(st.integers(0, 70), unique=True).map(tuple)),
     st.builds(Frames, st.text(max_size=20), st.lists(st.integers(0, 70), unique=True).map(tuple)),
+    st.builds(GzipMembers, st.text(max_size=20), st.lists(st.integers(0, 70), unique=True).map(tuple)),
     st.builds(FrameReplay, st.lists(st.integers(0, 70), max_size=1).map(tuple)),
     st.builds(CorrectedFrames, st.text(max_size=20)),
     st.builds(Corrected, st.builds(Replica, st.text(max_size=20), st.binary(max_size=300))),
@@ -196,6 +198,7 @@ def test_adversary_41_millions_of_empty_lists() -> None:
         (Plain(), "plain"), (Raw(), "raw"), (Whole(), "whole"), (Replay((0,)), "replay"), (FrameReplay((0,)), "replay"),
         (Replica("zlib-6", b""), "replica zlib-6"), (Corrected(Replica("zlib-6", b"")), "corrected zlib-6"),
         (CorrectedFrames("zstd-3"), "corrected zstd-3"), (Frames("zstd-3", ()), "frames zstd-3"),
+        (GzipMembers("zlib-9", ()), "members zlib-9"),
     ],
 )  # fmt: skip
 def test_methods_have_names_for_people(method: Method, name: str) -> None:
@@ -203,7 +206,8 @@ def test_methods_have_names_for_people(method: Method, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "sections"), [(Plain(), 1), (Raw(), 1), (Replay(()), 5), (Frames("", ()), 3), (FrameReplay(()), 5)]
+    ("method", "sections"),
+    [(Plain(), 1), (Raw(), 1), (Replay(()), 5), (Frames("", ()), 3), (GzipMembers("", ()), 3), (FrameReplay(()), 5)],
 )
 def test_methods_have_a_number_of_sections_and_views_two_more(method: Method, sections: int) -> None:
     assert section_count(method) == sections

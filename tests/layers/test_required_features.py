@@ -13,7 +13,7 @@ from airpatch.encoders.replicas import flushed_names, other_names, usual_names
 from airpatch.encoders.zstd_replicas import libzstd_name, zstd_names
 from airpatch.errors import FormatError
 from airpatch.format.index import Feature, Index
-from airpatch.layers.recipe import Corrected, Frames, Plain, Replay, Replica
+from airpatch.layers.recipe import Corrected, Frames, GzipMembers, Plain, Replay, Replica
 from airpatch.layers.required_features import features, require_features
 from airpatch.views.description import Coding
 from tests.support import sample
@@ -28,6 +28,7 @@ def test_encoders_and_framings_are_features() -> None:
     assert names(features(Replica("zlib-6", b""))) == {"encoder zlib-6"}
     assert names(features(Corrected(Replica("gzip-9", b"")))) == {"encoder gzip-9"}
     assert names(features(Frames("kzstd-1.18.2-default", ()))) == {"encoder kzstd-1.18.2-default"}
+    assert names(features(GzipMembers("go1-flate-9-flushed", ()))) == {"encoder go1-flate-9-flushed"}
     codings = [Coding("gzip", "zlib-9"), Coding("zip-archive"), Coding("gzip")]
     assert names(features(Plain(), codings)) == {"encoder zlib-9", "view gzip", "view zip-archive"}
 

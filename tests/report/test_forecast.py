@@ -15,6 +15,7 @@ from airpatch.layers.recipe import (
     CorrectedFrames,
     FrameReplay,
     Frames,
+    GzipMembers,
     Method,
     Plain,
     Raw,
@@ -55,6 +56,7 @@ METHODS: dict[type[Method], tuple[Callable[[bytes], bytes], Callable[..., Patche
     Replica: (ENCODERS["go"], diff),
     Replay: (ENCODERS["huffman"], diff),
     Corrected: (ENCODERS["flushed"], diff),
+    GzipMembers: (ENCODERS["members"], diff),
     Frames: (framed("kzstd-1.17.8-fastest"), diff),
     FrameReplay: (frames, diff),
     CorrectedFrames: (ends_stored("kzstd-1.17.8-fastest"), diff),
@@ -108,7 +110,9 @@ def test_the_cost_of_a_layer_patch(method: type[Method]) -> None:
     assert cost.patch is not None
     assert type(cost.patch.recipe.method) is method
     assert cost.patch.step == patches.steps[0]
-    assert bool(cost.patch.decisions) == (method in (Replay, Corrected, Frames, FrameReplay, CorrectedFrames))
+    assert bool(cost.patch.decisions) == (
+        method in (Replay, Corrected, GzipMembers, Frames, FrameReplay, CorrectedFrames)
+    )
     if method in (Raw, Whole):
         assert cost.files == ()
         return

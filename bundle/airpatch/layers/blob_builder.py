@@ -17,6 +17,7 @@ from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_page
 from airpatch.deflate.emit import emit
 from airpatch.deflate.gzip import is_plain_header
 from airpatch.delta.decoder import decode
+from airpatch.encoders.gzip_layout import build as build_members
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_decisions import emit as emit_frames
 from airpatch.encoders.zstd_layout import build
@@ -37,6 +38,7 @@ from airpatch.layers.recipe import (
     CorrectedFrames,
     FrameReplay,
     Frames,
+    GzipMembers,
     Method,
     Plain,
     Raw,
@@ -143,6 +145,13 @@ class BlobBuilder:
                 with ExitStack() as stack:
                     others = [self.decisions.columns(source, stack, advance) for source in chosen_sources(step, like)]
                     yield from self._replay(step, patch, recipe, others, advance)
+            case GzipMembers(encoder, like):
+                with ExitStack() as stack:
+                    others = [
+                        self.decisions.member_columns(source, encoder, stack, advance)
+                        for source in chosen_sources(step, like)
+                    ]
+                    yield from self._members(step, patch, recipe, encoder, others, advance)
             case Frames(encoder, like):
                 block = full_block(encoder)
                 with ExitStack() as stack:
@@ -268,6 +277,21 @@ class BlobBuilder:
         yield from emit(*(stream.read for stream in streams))
         _require_end(streams)
 
+    def _members(
+        self,
+        step: Step,
+        patch: BlobReader,
+        recipe: Recipe,
+        encoder: str,
+        others: Sequence[Sequence[ScratchFile]],
+        advance: Advance,
+    ) -> Iterator[bytes]:
+        """Yield a gzip blob out of its content, its layout and its rest, which differ from those of `others`."""
+        content, layout, rest = self._streams(step, patch, recipe, others, advance)
+        search = Work(step.uncompressed_size).search
+        yield from build_members(encoder, layout.read, content.read, rest.read, self.decisions.blocks, search)
+        _require_end((content, layout, rest))
+
     def _frames(
         self,
         step: Step,
@@ -277,7 +301,7 @@ class BlobBuilder:
         others: Sequence[Sequence[ScratchFile]],
         advance: Advance,
     ) -> Iterator[bytes]:
-        """Yield the blob out of its content, its layout and its rest, which differ from those of `others`."""
+        """Yield a zstd blob in the same way."""
         uncompressed, layout, rest = self._streams(step, patch, recipe, others, advance)
         search = Work(step.uncompressed_size).search
         yield from build(frame_encoder(encoder), layout.read, uncompressed.read, rest.read, search)

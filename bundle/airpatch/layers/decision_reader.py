@@ -14,6 +14,7 @@ from airpatch.blobs.scratch import Scratch, ScratchFile, release_pages
 from airpatch.deflate.decompressor import crc32
 from airpatch.deflate.first_member import first_member_tokens
 from airpatch.deflate.parse import GzipParser
+from airpatch.encoders.gzip_layout import emit_part as emit_member
 from airpatch.encoders.precedent import Precedent
 from airpatch.encoders.replicas import deflater
 from airpatch.encoders.spending import UNBOUNDED, Spend
@@ -22,6 +23,7 @@ from airpatch.encoders.zstd_layout import emit_part
 from airpatch.execution import Cancellation
 from airpatch.layers.frame_decisions import FrameDecisions, read_decisions, replica_frame
 from airpatch.layers.frames import split
+from airpatch.layers.members import split as split_members
 from airpatch.layers.recipe import COLUMNS, FRAME_COLUMNS, Replica
 from airpatch.layers.steps import Sizes
 from airpatch.layers.uncompressed import UncompressedLayers
@@ -54,7 +56,7 @@ class DecisionReader:
         self._sizes = sizes
         self._content = content
         self._uncompressed = uncompressed
-        self._blocks = blocks
+        self.blocks = blocks
         self._cancellation = cancellation
 
     def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
@@ -87,6 +89,22 @@ class DecisionReader:
                 if self._cancellation.is_cancelled:
                     raise CancelledError
                 layout.append(emit_part(part))
+                rest.append(beside)
+        advance(size)
+        return [layout, rest]
+
+    def member_columns(
+        self, blob: Digest, encoder: str, stack: ExitStack, advance: Advance = lambda _size: None
+    ) -> list[ScratchFile]:
+        """Return the layout and the rest of a gzip blob whose sizes are known, taken for one of `encoder`, in the same
+        way.
+        """
+        size, uncompressed = self._sizes[blob]
+        layout, rest = (stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(FRAME_COLUMNS))
+        with closing(self._content.open(blob, size)) as reader:
+            for part, beside in split_members(reader, size, uncompressed, encoder):
+                self._pause()
+                layout.append(emit_member(part))
                 rest.append(beside)
         advance(size)
         return [layout, rest]
@@ -156,7 +174,7 @@ class DecisionReader:
 
         `search` receives the steps that it takes.
         """
-        encoder = deflater(replica.encoder, self._blocks, precedent, search)
+        encoder = deflater(replica.encoder, self.blocks, precedent, search)
         yield replica.start
         crc = size = 0
         for chunk in uncompressed:

@@ -12,6 +12,7 @@ from airpatch.encoders.zstd_layout import BlockKind, LayoutPart
 from airpatch.encoders.zstd_toc import MAX_PACKED, MAX_TEXT, FrameOffsets
 from airpatch.errors import FormatError
 from airpatch.format import zstd
+from airpatch.layers.blob_slices import BlobSlices
 
 _SKIPPABLE_HEADER = 8
 
@@ -22,7 +23,7 @@ def split(reader: BlobReader, size: int, limit: int, block: int | None) -> Itera
     `block` is how many bytes of content a full block has, if the encoder fills its blocks: one that ends earlier was
     flushed. Raises FormatError if it is not a zstd file, or has more than `limit` uncompressed bytes.
     """
-    blob = _Slices(reader, size)
+    blob = BlobSlices(reader, size)
     begins = array("Q")
     end = 0
     for frame in _frames(blob):
@@ -45,12 +46,12 @@ def frames_end(reader: BlobReader, size: int) -> int:
     Raises FormatError if a frame is cut short or damaged.
     """
     end = 0
-    for frame in _frames(_Slices(reader, size)):
+    for frame in _frames(BlobSlices(reader, size)):
         end = frame.end
     return end
 
 
-def _frames(blob: _Slices) -> Iterator[FrameExtent]:
+def _frames(blob: BlobSlices) -> Iterator[FrameExtent]:
     """Yield the frames of a zstd blob up to where none begins. Raises FormatError as `frames_end` does."""
     at = 0
     while begins_frame(blob[at : at + MAGIC_SIZE]):
@@ -65,7 +66,7 @@ def _frames(blob: _Slices) -> Iterator[FrameExtent]:
 
 
 def _frame(
-    reader: BlobReader, blob: _Slices, frame: FrameExtent, limit: int, block: int | None
+    reader: BlobReader, blob: BlobSlices, frame: FrameExtent, limit: int, block: int | None
 ) -> Iterator[LayoutPart]:
     """Yield what of a frame was flushed, part by part, and what is left of it."""
     size = 0
@@ -94,7 +95,7 @@ def _bytes(reader: BlobReader, begin: int, end: int) -> Iterator[tuple[LayoutPar
 
 
 def _skippable(
-    reader: BlobReader, blob: _Slices, frame: FrameExtent, block: int | None, begins: array[int]
+    reader: BlobReader, blob: BlobSlices, frame: FrameExtent, block: int | None, begins: array[int]
 ) -> Iterator[tuple[LayoutPart, bytes]]:
     """Yield a skippable frame: what is packed in it, if it is one frame, else all of it."""
     begin = frame.begin + _SKIPPABLE_HEADER
@@ -130,21 +131,3 @@ def _pieces(reader: BlobReader, begin: int, end: int) -> Iterator[memoryview]:
         view = buffer[: min(PIECE, end - at)]
         reader.read_into(view, at)
         yield view
-
-
-class _Slices:
-    """A blob as something that slices are taken of."""
-
-    def __init__(self, reader: BlobReader, size: int) -> None:
-        self._reader = reader
-        self._size = size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __getitem__(self, where: slice) -> bytes:
-        begin, end, _ = where.indices(self._size)
-        view = bytearray(max(end - begin, 0))
-        if view:
-            self._reader.read_into(memoryview(view), begin)
-        return bytes(view)

@@ -20,9 +20,10 @@ from airpatch.layers.decision_reader import DecisionReader
 from airpatch.layers.differences import Differences
 from airpatch.layers.followed_source import START as START_OF_SOURCE
 from airpatch.layers.followed_source import is_followed, takes_over, wrote
+from airpatch.layers.members import encoders_of_members
 from airpatch.layers.nearest_replica import START, nearest_replica
 from airpatch.layers.reader_features import ReaderFeatures
-from airpatch.layers.recipe import Corrected, Replay, Replica
+from airpatch.layers.recipe import Corrected, GzipMembers, Replay, Replica
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.layers.ways import RECOGNISED, LayerBlob, Way, end_of, start_of, way_size
 from airpatch.log import logger
@@ -66,17 +67,23 @@ class GzipWays:
         """
         replay = None
         cheap = target.uncompressed_size // _REPLAY_SHARE[self._effort]
-        replicas = self._replicas(target, _TOLD)
+        several = encoders_of_members(start_of(self._content, target, RECOGNISED))
+        replicas = self._replicas(target, _TOLD) if several is None else []
         if len(replicas) != 1:
             replicas = self._replicas(target, RECOGNISED)
-        if replicas and encoder_replica(replicas[0].encoder).searches_long and difference <= 2 * cheap:
+        names = [each.encoder for each in replicas] if several is None else self._known(several)
+        if names and encoder_replica(names[0]).searches_long and difference <= 2 * cheap:
             replay = self._replay(target, sources, stack)
             if replay is not None and way_size(replay) <= cheap:
                 yield replay
-        yield from self._made_anew(replicas, target, sources)
-        tried, replicas = replicas, self._replicas(target, RECOGNISED)
-        yield from self._made_anew([each for each in replicas if each not in tried], target, sources)
-        unknown = (name for name in self._recognised(target, RECOGNISED) if not self._reader.knows_encoder(name))
+        if several is None:
+            yield from self._made_anew(replicas, target, sources)
+            tried, replicas = replicas, self._replicas(target, RECOGNISED)
+            yield from self._made_anew([each for each in replicas if each not in tried], target, sources)
+        else:
+            yield from self._members(names, target, sources, stack)
+        recognised = self._recognised(target, RECOGNISED) if several is None else several
+        unknown = (name for name in recognised if not self._reader.knows_encoder(name))
         self._reader.miss_encoders(unknown, target.blob.digest)
         ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
         yield from sorted((way for way in ways if way is not None), key=way_size)
@@ -107,11 +114,29 @@ class GzipWays:
                 yield replace(replica, like=(like,)), ()
             yield replica, ()
 
+    def _members(
+        self, names: Iterable[str], target: LayerBlob, sources: Sequence[LayerBlob], stack: ExitStack
+    ) -> Iterator[Way]:
+        """Yield the encoders that may have made the members; layout and rest as differences to those of the first gzip
+        source.
+        """
+        like = _first_gzip(sources)
+        for name in names:
+            with suppress(FormatError), ExitStack() as columns:
+                others = [self._decision_reader.member_columns(sources[i].blob.digest, name, columns) for i in like]
+                own = self._decision_reader.member_columns(target.blob.digest, name, columns)
+                way = GzipMembers(name, like), self._differences_of(target, own, others, stack)
+            yield way
+
+    def _known(self, names: Iterable[str]) -> list[str]:
+        """Return those of the encoders that the reader knows."""
+        return [name for name in names if self._reader.knows_encoder(name)]
+
     def _replicas(self, target: LayerBlob, size: int) -> list[Replica]:
         """Return the replicas that write the first `size` bytes of the blob and that the reader knows, the likeliest
         first.
         """
-        names = [name for name in self._recognised(target, size) if self._reader.knows_encoder(name)]
+        names = self._known(self._recognised(target, size))
         start = start_of(self._content, target, size)
         return [Replica(name, start[: header_size(start)]) for name in names]
 
@@ -140,7 +165,7 @@ class GzipWays:
 
     def _replay(self, target: LayerBlob, sources: Sequence[LayerBlob], stack: ExitStack) -> Way | None:
         """Return decisions as differences to those of the first source that has some."""
-        like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
+        like = _first_gzip(sources)
         with suppress(FormatError), ExitStack() as columns:
             others = [self._decision_reader.columns(sources[i].blob.digest, columns) for i in like]
             return Replay(like), self._decisions(target, others, stack)
@@ -168,10 +193,26 @@ class GzipWays:
 
         Raises FormatError if the parser does not take the blob, though gunzip has.
         """
-        differences = []
         with ExitStack() as columns:
-            for i, column in enumerate(self._decision_reader.columns(target.blob.digest, columns)):
-                difference = self._differences.between(column, [other[i] for other in others], str(target.blob.digest))
-                stack.callback(difference.close)
-                differences.append(difference)
+            own = self._decision_reader.columns(target.blob.digest, columns)
+            return self._differences_of(target, own, others, stack)
+
+    def _differences_of(
+        self,
+        target: LayerBlob,
+        columns: Iterable[ScratchFile],
+        others: Sequence[Sequence[ScratchFile]],
+        stack: ExitStack,
+    ) -> list[ScratchFile]:
+        """Return each of the `columns` of the blob as a difference to those of `others`."""
+        differences = []
+        for i, column in enumerate(columns):
+            difference = self._differences.between(column, [other[i] for other in others], str(target.blob.digest))
+            stack.callback(difference.close)
+            differences.append(difference)
         return differences
+
+
+def _first_gzip(sources: Sequence[LayerBlob]) -> tuple[int, ...]:
+    """Return the number of the first gzip blob, if there is one."""
+    return tuple(i for i, source in enumerate(sources) if source.compression is Compression.GZIP)[:1]

@@ -22,7 +22,7 @@ from airpatch.execution import Execution
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
 from airpatch.layers.rebuilt_content import RebuiltContent, scratch_needed
-from airpatch.layers.recipe import PREFIX, FrameReplay, Frames, Replay, read_header
+from airpatch.layers.recipe import PREFIX, FrameReplay, Frames, GzipMembers, Replay, read_header
 from airpatch.model.digest import Digest
 
 Base = Callable[[Index], Content]
@@ -91,6 +91,6 @@ class _Header:
         step = self._step
         with located(f"layer patch of {step.digest}"):
             method = read_header(BytesBlob(bytes(self._prefix)), step.patch_size).method
-            like = method.like if isinstance(method, Replay | Frames | FrameReplay) else ()
+            like = method.like if isinstance(method, Replay | GzipMembers | Frames | FrameReplay) else ()
             if any(number >= len(step.sources) for number in like):
                 raise FormatError("refers to a source that it does not have")

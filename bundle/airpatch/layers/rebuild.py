@@ -25,6 +25,7 @@ from airpatch.layers.recipe import (
     CorrectedFrames,
     FrameReplay,
     Frames,
+    GzipMembers,
     Method,
     Plain,
     Raw,
@@ -121,7 +122,7 @@ def rebuilding_work(index: Index, steps: Sequence[Step], content: Content, *, sh
                 total += step.size + sum(sizes[source][0] for source in step.sources)
             case Plain() | Replica():
                 total += step.uncompressed_size
-            case Replay(like) | Frames(_, like) | FrameReplay(like):
+            case Replay(like) | GzipMembers(_, like) | Frames(_, like) | FrameReplay(like):
                 total += step.uncompressed_size + sum(sizes[source][0] for source in chosen_sources(step, like))
             case Corrected() | CorrectedFrames():
                 total += 2 * step.uncompressed_size
@@ -145,7 +146,7 @@ def working_space(index: Index, steps: Sequence[Step], content: Content) -> list
                 space.append(sum(sizes[source][0] for source in step.sources))
             case Plain() | Replica():
                 space.append(own)
-            case Replay() | Corrected() | Frames():
+            case Replay() | Corrected() | GzipMembers() | Frames():
                 space.append(own + decisions_space(step, sizes))
             case FrameReplay() | CorrectedFrames():  # the content is kept, too
                 space.append(own + decisions_space(step, sizes) + step.uncompressed_size)
@@ -167,7 +168,7 @@ def _plan(step: Step, content: Content, sizes: Sizes) -> _Plan:
         closing(content.open(step.patch, step.patch_size)) as patch,
     ):
         recipe = read_header(patch, step.patch_size)
-        if isinstance(recipe.method, Replica | Replay | Frames | FrameReplay):
+        if isinstance(recipe.method, Replica | Replay | GzipMembers | Frames | FrameReplay):
             chosen_sources(step, recipe.method.like)
         same = same_layer(step, patch, recipe, sizes)
         unpacked = unpacked_sources(step, recipe, same)

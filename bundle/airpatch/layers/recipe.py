@@ -2,7 +2,8 @@
 
 The first section is the difference of the uncompressed layers (spec/DELTA.md), with `Raw` of the blobs themselves. The
 header says how the blob's bytes follow from the uncompressed content; `Replay` and `Corrected` have four more sections,
-the blob's decisions, each as a difference to the same decisions of other gzip files (spec/DEFLATE.md). For zstd files,
+the blob's decisions, each as a difference to the same decisions of other gzip files (spec/DEFLATE.md).
+`GzipMembers` has two, the layout and the rest of a gzip file of several members (spec/ENCODERS.md). For zstd files,
 `FrameReplay` and `CorrectedFrames` have four, too, and `Frames` two, the layout and the rest (spec/ENCODERS.md).
 `Whole` has the blob itself as its only section. Where the difference is one of views (spec/VIEWS.md), their
 descriptions are the last two sections.
@@ -25,7 +26,7 @@ MAX_HEADER = 2 << 20
 COLUMNS = 4
 """Decisions of a gzip file: layout, runs, sources, distances; of a zstd file: layout, runs, hits, offsets."""
 FRAME_COLUMNS = 2
-"""What a zstd file is beside its content: layout, rest."""
+"""What a zstd file, or a gzip file of several members, is beside its content: layout, rest."""
 _LENGTH = struct.Struct("<I")
 PREFIX = _LENGTH.size + MAX_HEADER
 """Bytes of a layer patch that may stand before its first section."""
@@ -61,6 +62,17 @@ class Corrected:
     """The blob is written again from its decisions: differences to those of the file that the replica makes."""
 
     by: Replica
+
+
+@dataclass(frozen=True, slots=True)
+class GzipMembers:
+    """The blob is gzip members that the encoder makes of the layer, and what stands between them.
+
+    Layout and rest are differences to those of the sources numbered `like`, each once.
+    """
+
+    encoder: str
+    like: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +113,7 @@ class Whole:
     """The blob is the section."""
 
 
-Method = Plain | Replica | Replay | Corrected | Frames | FrameReplay | CorrectedFrames | Raw | Whole
+Method = Plain | Replica | Replay | Corrected | GzipMembers | Frames | FrameReplay | CorrectedFrames | Raw | Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +149,7 @@ def section(patch: BlobReader, recipe: Recipe, number: int) -> SectionReader:
 
 
 def method_name(method: Method) -> str:
-    """`plain`, `replica ENCODER`, `corrected ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`.
+    """`plain`, `replica ENCODER`, `corrected ENCODER`, `members ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`.
 
     What is replayed or corrected may be a gzip file or a zstd file.
     """
@@ -146,6 +158,8 @@ def method_name(method: Method) -> str:
             return f"replica {encoder}"
         case Corrected(Replica(encoder)) | CorrectedFrames(encoder):
             return f"corrected {encoder}"
+        case GzipMembers(encoder, _):
+            return f"members {encoder}"
         case Frames(encoder, _):
             return f"frames {encoder}"
         case FrameReplay():
@@ -158,7 +172,7 @@ def section_count(method: Method, has_views: bool = False) -> int:
     decisions = 0
     if isinstance(method, Replay | Corrected | FrameReplay | CorrectedFrames):
         decisions = COLUMNS
-    elif isinstance(method, Frames):
+    elif isinstance(method, GzipMembers | Frames):
         decisions = FRAME_COLUMNS
     return 1 + decisions + (2 if has_views else 0)
 
@@ -174,6 +188,8 @@ def emit_header(method: Method, sections: tuple[int, ...], views: ViewSizes | No
             plain = ["replay", list(like)]
         case Corrected(Replica(encoder, start)):
             plain = ["corrected", encoder, start]
+        case GzipMembers(encoder, like):
+            plain = ["members", encoder, list(like)]
         case Frames(encoder, like):
             plain = ["frames", encoder, list(like)]
         case FrameReplay(like):
@@ -242,6 +258,9 @@ def _method(name: str, details: list[object]) -> Method | None:
             return None if numbers is None else Replay(numbers)
         case "corrected", [str(encoder), bytes(start)]:
             return Corrected(Replica(encoder, start))
+        case "members", [str(encoder), list(like)]:
+            numbers = _numbers(like)
+            return None if numbers is None else GzipMembers(encoder, numbers)
         case "frames", [str(encoder), list(like)]:
             numbers = _numbers(like)
             return None if numbers is None else Frames(encoder, numbers)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from airpatch.errors import FormatError
 from airpatch.format.features import encoder_feature, view_feature
 from airpatch.format.index import Feature, Index
-from airpatch.layers.recipe import Corrected, CorrectedFrames, Frames, Method, Replica
+from airpatch.layers.recipe import Corrected, CorrectedFrames, Frames, GzipMembers, Method, Replica
 from airpatch.layers.versions import features_of_this_host, known_features, newest, since
 from airpatch.views.description import Coding
 
@@ -24,7 +24,13 @@ def features(method: Method, codings: Iterable[Coding] = ()) -> set[Feature]:
     """Return what it takes to carry out a layer patch of that method, with views of these codings."""
     names = {name for coding in codings for name in coding_features(coding)}
     match method:
-        case Replica(encoder) | Corrected(Replica(encoder)) | Frames(encoder, _) | CorrectedFrames(encoder):
+        case (
+            Replica(encoder)
+            | Corrected(Replica(encoder))
+            | GzipMembers(encoder, _)
+            | Frames(encoder, _)
+            | CorrectedFrames(encoder)
+        ):
             names.add(encoder_feature(encoder))
     return {Feature(name, since(name)) for name in names}
 

@@ -20,7 +20,18 @@ from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
 from airpatch.layers.compression import Compression, extract
-from airpatch.layers.recipe import Corrected, CorrectedFrames, FrameReplay, Frames, Plain, Raw, Replay, Replica, Whole
+from airpatch.layers.recipe import (
+    Corrected,
+    CorrectedFrames,
+    FrameReplay,
+    Frames,
+    GzipMembers,
+    Plain,
+    Raw,
+    Replay,
+    Replica,
+    Whole,
+)
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
@@ -126,7 +137,7 @@ def encoding_of_patch(contents: LayerPatch) -> Encoding:
     match contents.recipe.method:
         case Plain():
             return Encoding(Compression.NONE, step.uncompressed_size)
-        case Replica(encoder):
+        case Replica(encoder) | GzipMembers(encoder, _):
             return Encoding(Compression.GZIP, step.uncompressed_size, (encoder,), step.size)
         case Replay() | Corrected():
             return Encoding(Compression.GZIP, step.uncompressed_size)
