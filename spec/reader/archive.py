@@ -46,11 +46,11 @@ def frame_sizes(members: list[int]) -> list[int]:
     return [*frames, group] if group else frames
 
 
-def octal_size(record: bytes) -> int:
-    """The size that a header says, which nothing else tells of the index and of signatures over it."""
-    digits = record[124:135]
+def said(path: str, held: bytes) -> Member:
+    """The member of this path that comes first, whose size nothing but its header says: the index, or a signature."""
+    digits = held[124:135]
     require(len(digits) == 11 and digits.isdigit() and max(digits) <= ord("7"), "a member without a size")
-    return int(digits, 8)
+    return member(path, int(digits, 8))
 
 
 def cut(held: bytes, members: list[Member]) -> Iterator[bytes]:
@@ -103,7 +103,7 @@ class Archive:
 
     def index(self) -> bytes:
         """The content of the first member, which alone says how large it is."""
-        one = member(".airpatch/index", octal_size(self.peek()[:RECORD]))
+        one = said(".airpatch/index", self.peek())
         require(one[1] <= MAX_INDEX, "an index over its limit")
         sizes = [min(FRAME, whole_size(one) - at) for at in range(0, whole_size(one), FRAME)]
         return next(cut(b"".join(map(self.take, sizes)), [one]))
@@ -111,13 +111,11 @@ class Archive:
     def signatures(self) -> list[bytes]:
         """The contents of the members after it that are signatures."""
         found: list[bytes] = []
-        content = self.peek()
-        if not content.startswith(b".airpatch/index.1.sig\0"):
-            return found
-        self.frames.popleft()
-        while content:
-            require(len(found) < MAX_SIGNATURES, "too many signatures")
-            one = member(f".airpatch/index.{len(found) + 1}.sig", octal_size(content))
-            found += cut(content, [one])
-            content = content[whole_size(one) :]
+        if (content := self.peek()).startswith(b".airpatch/index.1.sig\0"):
+            self.frames.popleft()
+            while content:
+                require(len(found) < MAX_SIGNATURES, "too many signatures")
+                one = said(f".airpatch/index.{len(found) + 1}.sig", content)
+                found += cut(content, [one])
+                content = content[whole_size(one) :]
         return found

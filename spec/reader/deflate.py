@@ -1,6 +1,7 @@
-"""Deflate (RFC 1951) and gzip files (RFC 1952) as tokens: alphabets, codes, and blocks that one function moves.
+"""Deflate (RFC 1951) and gzip files (RFC 1952) as tokens: alphabets, Huffman codes, blocks, members.
 
-What that gives to a `BitWriter` is written; a `BitReader` passes over that, and returns what stands there instead.
+One function, `transfer`, reads blocks and writes them: it says each number. A `BitWriter` writes that number, while a
+`BitReader` passes over it, and returns the one that stands in the file.
 """
 
 import zlib

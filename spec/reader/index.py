@@ -73,13 +73,11 @@ class Index:
     def _check_sizes(self) -> None:
         """One size for each digest, wherever it stands."""
         signatures = itertools.chain(*(image.signatures for image in self.release.images))
-        steps = self.packing.steps
-        sized = itertools.chain(self.blobs, self.packing.sources, signatures, steps)
-        known: dict[bytes, int] = {}
-        for digest, size in [
-            *((one.digest, one.size) for one in sized),
-            *((one.patch, one.patch_size) for one in steps),
-        ]:
+        packing, known = self.packing, dict[bytes, int]()
+        sized = [one[:2] for one in itertools.chain(self.blobs, packing.sources, packing.steps)]
+        sized += [(one.digest, one.size) for one in signatures]
+        sized += [(step.patch, step.patch_size) for step in packing.steps]
+        for digest, size in sized:
             require(known.setdefault(digest, size) == size, f"two sizes of {digest.hex()}")
 
     def _check_table(self) -> None:
