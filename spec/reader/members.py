@@ -40,6 +40,7 @@ def layout_of(blob: bytes, encoder: str) -> tuple[bytes, bytes]:
 
 def to_file(encoder: str, content: bytes, layout: bytes, rest: bytes) -> bytes:
     """The gzip file of this uncompressed data, layout and rest, whose members the encoder makes."""
+    encoders.deflate(encoder, b"")  # unknown ones are, even if they make no member
     require(len(layout) % 9 == 0, "a part of a layout that is cut short")
     out = header = b""
     for kind, size in struct.iter_unpack("<BQ", layout):

@@ -98,6 +98,13 @@ def test_a_member_that_was_not_flushed_is_of_a_flushed_encoder(encoder: str) -> 
         built([HEADER, MemberPart(MemberKind.UNFLUSHED, 10), MemberPart(MemberKind.MEMBER, 10)], encoder=encoder)
 
 
+@pytest.mark.parametrize("encoder", ["zlib-10", "zlib-6-flushed-flushed", "-flushed"])
+def test_an_unknown_encoder_is_refused_even_if_it_makes_nothing(encoder: str) -> None:
+    for parts in ([], [MemberPart(MemberKind.BYTES, 4)], [HEADER, MemberPart(MemberKind.UNFLUSHED, 10)]):
+        with pytest.raises(FormatError, match="unknown encoder"):
+            built(parts, encoder=encoder)
+
+
 def test_each_part_counts_as_steps() -> None:
     def steps(*parts: MemberPart) -> int:
         told: list[int] = []

@@ -14,7 +14,7 @@ from enum import IntEnum
 from airpatch.deflate.decompressor import crc32
 from airpatch.deflate.layout_column import HEADER_LIMIT
 from airpatch.encoders.flushed import FLUSHED
-from airpatch.encoders.replicas import deflater
+from airpatch.encoders.replicas import deflater, replica
 from airpatch.encoders.spending import UNBOUNDED, Spend
 from airpatch.errors import FormatError
 
@@ -70,6 +70,7 @@ def build(
     `search` receives the steps that this takes. Raises FormatError if the encoder is unknown, the layout malformed, or
     a stream ends too early.
     """
+    replica(encoder)  # which may make no member
     header = b""
     while data := _exactly(layout, PART_SIZE, may_end=True):
         part = _parse_part(data)
