@@ -124,6 +124,25 @@ def test_what_explains_little_is_not_taken() -> None:
     assert choose(target, old=OLD, small={"etc/small": b"small"}) == ["old"]
 
 
+def test_what_is_unpacked_anyway_need_not_explain_much() -> None:
+    moved, other = {"etc/moved": noise(5500, 31)}, {"opt/large": noise(8 << 20, 21)}
+    found = [of(each) for each in (OLD, other | moved, other | files(7), OLD | moved)]
+
+    def chosen(targets: Sequence[int]) -> list[int]:
+        catalogue = SourceCandidates(found, [NOWHERE] * 4, targets)
+        return [each.number for each in catalogue.choose(3, lambda _: True)]
+
+    assert chosen([3]) == [0]
+    assert chosen([2, 3]) == [0, 1]
+    assert chosen([2]) == [0, 1]
+
+
+def test_a_large_source_that_explains_too_little_hides_no_small_one() -> None:
+    first, second = files(5, size=5800), files(6, size=5000)
+    large = {"opt/large": noise(6 << 20, 21)}
+    assert choose(OLD | first | second, old=OLD, large=first | large, small=second) == ["old", "small"]
+
+
 def test_nothing_resembles_it() -> None:
     assert choose(OLD, other=OTHER) == []
     assert choose({}, other=OTHER) == []

@@ -15,7 +15,7 @@ from airpatch.product_line.source_questions import Candidate, PatchSettings, Sou
 
 sizes = st.integers(0, 2**40)
 digests = st.integers(0, 9).map(lambda number: Digest.of(bytes([number])))
-candidates = st.builds(Candidate, digests, sizes, st.integers(0, 7))
+candidates = st.builds(Candidate, digests, sizes, st.integers(0, 7), st.booleans())
 questions = st.builds(
     lambda target, halvings, found: SourceQuestion(target, 7, halvings, found),
     digests, st.integers(0, 48), st.lists(candidates, max_size=3).map(tuple),

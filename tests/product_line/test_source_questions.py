@@ -17,7 +17,9 @@ answers = st.lists(
     st.builds(ChosenSource, digests, st.integers(0, 2**40), st.lists(digests, max_size=2).map(tuple)), max_size=3
 ).map(lambda found: SourceAnswer(tuple(found)))
 TARGET = Digest.of(b"target")
-QUESTION = SourceQuestion(TARGET, 10, 2, (Candidate(Digest.of(b"a"), 5, 7), Candidate(Digest.of(b"b"), 6, 0)))
+QUESTION = SourceQuestion(
+    TARGET, 10, 2, (Candidate(Digest.of(b"a"), 5, 7), Candidate(Digest.of(b"b"), 6, 0, unpacked=True))
+)
 
 
 @given(answers)
@@ -31,7 +33,13 @@ def test_questions_come_back() -> None:
     assert SourceQuestion.from_plain(TARGET, 10, QUESTION.to_plain()) == QUESTION
 
 
-@pytest.mark.parametrize("value", [None, [], [1], [1, 2], [65, []], [1, [[b"", 1, 1]]], [1, [[bytes(32), 1, 8]]]])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, [], [1], [1, 2], [65, []]),
+        *([1, [[b"", 1, 1, 0]]], [1, [[bytes(32), 1, 8, 0]]], [1, [[bytes(32), 1, 1, 2]]], [1, [[bytes(32), 1, 1]]]),
+    ],
+)
 def test_what_is_no_question(value: object) -> None:
     with pytest.raises(FormatError):
         SourceQuestion.from_plain(TARGET, 10, value)
@@ -40,8 +48,9 @@ def test_what_is_no_question(value: object) -> None:
 def test_the_key_tells_candidates_and_their_places_apart() -> None:
     first, second = QUESTION.candidates
     others = [(first,), (second, first), (first, Candidate(second.digest, second.size, 1))]
+    others.append((first, Candidate(second.digest, second.size, second.likeness, unpacked=False)))
     keys = {SourceQuestion(TARGET, 10, 2, each).key(SETTINGS) for each in others}
-    assert len({*keys, QUESTION.key(SETTINGS)}) == 4
+    assert len({*keys, QUESTION.key(SETTINGS)}) == 5
 
 
 def test_a_layer_that_does_not_decompress_is_no_candidate() -> None:

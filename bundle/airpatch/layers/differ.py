@@ -143,6 +143,7 @@ class Differ:
             candidates = SourceCandidates(
                 [self._sketches[digest] for digest in digests],
                 [places.get(digest, LayerPlace()) for digest in digests],
+                range(len(old), len(layers)),
             )
             maker = PatchMaker(
                 self._content, layers, uncompressed, self._effort, execution, candidates.memory, self._reader

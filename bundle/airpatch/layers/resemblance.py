@@ -41,6 +41,8 @@ be one are compared where it explains as much of what has to be unpacked for tha
 explains all.
 """
 _LEAST = 4 << 10
+_UNPACKED_SHARE = 1 << 12
+"""The same for one that is unpacked anyway, for another target: files that moved from there are few beside the rest."""
 _HINT = 64
 """A path weighs one part in so many of its file's bytes, a bare name half of that."""
 _HEADER = 64
@@ -224,8 +226,8 @@ class Sketches(Generic[Key]):
 class SourceCandidates:
     """All layers that may be sources, in the order in which they come to be."""
 
-    def __init__(self, sketches: Sequence[Sketch], places: Sequence[LayerPlace]) -> None:
-        """`places[i]` is that of `sketches[i]`; these have been thinned alike."""
+    def __init__(self, sketches: Sequence[Sketch], places: Sequence[LayerPlace], targets: Iterable[int] = ()) -> None:
+        """`places[i]` is that of `sketches[i]`; these have been thinned alike. For all `targets` sources are chosen."""
         self._sketches = sketches
         self._places = places
         self._index = SketchIndex(sum(len(each.features) for each in sketches))
@@ -234,6 +236,8 @@ class SourceCandidates:
             self._index.add(number, each.features.hashes)
             for key in _spots(place):
                 self._placed[key].append(number)
+        first = (self._first(target) for target in targets)
+        self._unpacked = frozenset(number for number in first if number is not None)
 
     @property
     def memory(self) -> int:
@@ -251,7 +255,10 @@ class SourceCandidates:
         def compare(numbers: Sequence[int]) -> Sequence[int]:
             return () if judge is None else judge([candidates[number] for number in numbers])
 
-        chosen = choose_sources(self._sketches[target], sketches, likeness, None if judge is None else compare)
+        unpacked = [self.is_unpacked(number) for number in candidates]
+        chosen = choose_sources(
+            self._sketches[target], sketches, likeness, None if judge is None else compare, unpacked
+        )
         return [
             PickedSource(candidates[each.number], each.explained, tuple(candidates[rival] for rival in each.rivals))
             for each in chosen
@@ -260,6 +267,19 @@ class SourceCandidates:
     def likeness(self, target: int, other: int) -> int:
         """Return how alike the places of two layers are, from 0 to 7."""
         return self._places[target].likeness(self._places[other])
+
+    def is_unpacked(self, number: int) -> bool:
+        """Return whether the layer of that number is likely to be unpacked for one of the targets."""
+        return number in self._unpacked
+
+    def _first(self, target: int) -> int | None:
+        """Return the best source of a target, as sketches tell."""
+        candidates = self.candidates(target, lambda _: True)
+        sketches = [self._sketches[number] for number in candidates]
+        wanted = self._sketches[target].features
+        gains = _Cover(wanted, [sets.shared(wanted.hashes, each.features.hashes) for each in sketches]).gains()
+        ranked = _ranked(gains, [self.likeness(target, number) for number in candidates], sketches)
+        return candidates[ranked[0]] if ranked else None
 
     def candidates(self, target: int, may: Callable[[int], bool]) -> list[int]:
         """Return the numbers of layers before `target` that may resemble it, in their order."""
@@ -277,12 +297,17 @@ class SourceCandidates:
 
 
 def choose_sources(
-    target: Sketch, candidates: Sequence[Sketch], likeness: Sequence[int], judge: Judge | None = None
+    target: Sketch,
+    candidates: Sequence[Sketch],
+    likeness: Sequence[int],
+    judge: Judge | None = None,
+    unpacked: Sequence[bool] = (),
 ) -> list[PickedSource]:
     """Sources for `target` out of the `candidates`, which have been thinned like it: together they have most of it.
 
     They are in the order in which they came to be, and are numbered by it; `likeness` says how alike their places are
-    to the target's. The best source comes first. Where several seem equally good, `judge` tells them apart.
+    to the target's, and `unpacked` which of them are so anyway. The best source comes first. Where several seem equally
+    good, `judge` tells them apart.
     """
     wanted = target.features
     found = [sets.shared(wanted.hashes, candidate.features.hashes) for candidate in candidates]
@@ -290,16 +315,17 @@ def choose_sources(
     chosen: list[PickedSource] = []
     while len(chosen) < MAX_SOURCES:
         gains = cover.gains()
-        order = [i for i, gain in enumerate(gains) if gain]
-        order.sort(key=lambda i: (-gains[i], -likeness[i], candidates[i].size, i))
-        if not order or (chosen and gains[order[0]] < max(candidates[order[0]].size // _SHARE, _LEAST)):
+        order = _ranked(gains, likeness, candidates)
+        if chosen:
+            order = [i for i in order if gains[i] >= _least(candidates[i].size, bool(unpacked) and unpacked[i])]
+        if not order:
             break
         best = order[0]
         close = [i for i in order[1:] if cover.close(best, i, likeness[best] == likeness[i])]
         contenders = (best, *sorted(close, key=lambda i: -likeness[i])[: _CONTENDERS - 1])
         rivals: tuple[int, ...] = ()
-        unpacked = sum(candidates[i].size for i in contenders)
-        is_worth_it = gains[best] >= unpacked // _SHARE if chosen else gains[best] < wanted.weight
+        size = sum(candidates[i].size for i in contenders)
+        is_worth_it = gains[best] >= size // _SHARE if chosen else gains[best] < wanted.weight
         if judge is not None and len(contenders) > 1 and is_worth_it:
             costs = judge(contenders)
             cheapest = min(range(len(costs)), key=lambda k: costs[k])
@@ -309,6 +335,17 @@ def choose_sources(
         chosen.append(PickedSource(best, gains[best] * target.size // wanted.weight, rivals))
         cover.take(best)
     return chosen
+
+
+def _ranked(gains: Sequence[int], likeness: Sequence[int], candidates: Sequence[Sketch]) -> list[int]:
+    """Return the numbers of candidates that explain anything, the best first."""
+    some = (i for i, gain in enumerate(gains) if gain)
+    return sorted(some, key=lambda i: (-gains[i], -likeness[i], candidates[i].size, i))
+
+
+def _least(size: int, is_unpacked: bool) -> int:
+    """Return how many bytes a further source of `size` bytes must explain."""
+    return max(size // (_UNPACKED_SHARE if is_unpacked else _SHARE), _LEAST)
 
 
 def precedents(likeness: Sequence[int], chosen: Container[int]) -> list[int]:

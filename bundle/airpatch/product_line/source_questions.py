@@ -43,11 +43,16 @@ class PatchSettings:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A layer of `size` bytes that may be a source; `likeness` says how alike its place is to the target's."""
+    """A layer of `size` bytes that may be a source.
+
+    `likeness` says how alike its place is to the target's, and `unpacked` whether it is likely to be so for another
+    target.
+    """
 
     digest: Digest
     size: int
     likeness: int
+    unpacked: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class SourceQuestion:
 
     def key(self, settings: PatchSettings) -> Digest:
         """Return the key of the answer in a store (spec/STORE.md, Choices)."""
-        listed = [[each.digest.raw, each.likeness] for each in self.candidates]
+        listed = [[each.digest.raw, each.likeness, int(each.unpacked)] for each in self.candidates]
         return Digest.of(canonical.pack([KIND, CODEC, *settings.plain, self.target.raw, self.halvings, listed]))
 
     def answer(self, facts: Facts, judge: Callable[[Sequence[Candidate]], Sequence[int]] | None) -> SourceAnswer:
@@ -79,7 +84,8 @@ class SourceQuestion:
         sketches = [self._sketch(facts, each.digest) for each in self.candidates]
         likeness = [each.likeness for each in self.candidates]
         target = self._sketch(facts, self.target)
-        chosen = choose_sources(target, sketches, likeness, None if judge is None else compare)
+        unpacked = [each.unpacked for each in self.candidates]
+        chosen = choose_sources(target, sketches, likeness, None if judge is None else compare, unpacked)
         digests = [each.digest for each in self.candidates]
         return SourceAnswer(
             tuple(
@@ -105,7 +111,10 @@ class SourceQuestion:
 
     def to_plain(self) -> list[object]:
         """Return the question as a plan has it, without its target (spec/STORE.md, Plans)."""
-        return [self.halvings, [[each.digest.raw, each.size, each.likeness] for each in self.candidates]]
+        return [
+            self.halvings,
+            [[each.digest.raw, each.size, each.likeness, int(each.unpacked)] for each in self.candidates],
+        ]
 
     @classmethod
     def from_plain(cls, target: Digest, size: int, value: object) -> SourceQuestion:
@@ -116,8 +125,10 @@ class SourceQuestion:
             size,
             integer(halvings, 64),
             tuple(
-                Candidate(Digest(bytes_(digest)), integer(each, MAX_BLOB), integer(likeness, 7))
-                for digest, each, likeness in rows(candidates, 3)
+                Candidate(
+                    Digest(bytes_(digest)), integer(each, MAX_BLOB), integer(likeness, 7), bool(integer(unpacked, 1))
+                )
+                for digest, each, likeness, unpacked in rows(candidates, 4)
             ),
         )
 
@@ -183,7 +194,9 @@ def questions_of(
     for each in layers:
         kept.put(each.blob.digest, each.facts.sketch)
     candidates = SourceCandidates(
-        [kept[each.blob.digest] for each in layers], [places.get(each.blob.digest, LayerPlace()) for each in layers]
+        [kept[each.blob.digest] for each in layers],
+        [places.get(each.blob.digest, LayerPlace()) for each in layers],
+        range(len(old), len(layers)),
     )
     questions = []
     for number in range(len(old), len(layers)):
@@ -195,7 +208,9 @@ def questions_of(
 
         may = like if candidates.choose(number, like) else lambda _: True
         listed = tuple(
-            Candidate(layers[i].blob.digest, layers[i].blob.size, candidates.likeness(number, i))
+            Candidate(
+                layers[i].blob.digest, layers[i].blob.size, candidates.likeness(number, i), candidates.is_unpacked(i)
+            )
             for i in candidates.candidates(number, may)
         )
         questions.append(SourceQuestion(target.blob.digest, target.blob.size, kept.halvings, listed))
