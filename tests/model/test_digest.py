@@ -27,6 +27,18 @@ def test_known_value() -> None:
     assert digest.short == "e3b0c44298fc"
 
 
+@pytest.mark.parametrize("text", [HEX[:4], HEX, f"sha256:{HEX[:4]}", f"sha256:{HEX}"])
+def test_its_beginning_means_a_digest(text: str) -> None:
+    assert Digest.from_hex(HEX).is_meant_by(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", HEX[:3], f"sha256:{HEX[:3]}", HEX[1:6], HEX[:6].upper() + "!", f"{HEX}0", "sha256:"]
+)
+def test_what_is_shorter_or_other_does_not(text: str) -> None:
+    assert not Digest.from_hex(HEX).is_meant_by(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [

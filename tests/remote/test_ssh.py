@@ -241,7 +241,11 @@ def test_a_name_that_cannot_be_resolved_is_an_error_at_once_unless_it_could_befo
     [
         ("Host key verification failed.", "^qa: its host key is unknown or has changed; log in once with ssh"),
         ("me@qa: Permission denied (publickey,password).", "^qa: ssh cannot log in; check the user and the key"),
-        ("connect to host qa port 22: Connection refused", r"cannot be reached \(3 attempts\)"),
+        ("connect to host qa port 22: Connection refused", r"cannot be reached \(3 attempts\): nothing listens there"),
+        (
+            "kex_exchange_identification: read: Connection reset by peer",
+            r"\(3 attempts\): the connection was lost; see ssh's",
+        ),
     ],
 )
 def test_what_another_attempt_does_not_change_is_an_error_at_once(
@@ -251,9 +255,11 @@ def test_what_another_attempt_does_not_change_is_an_error_at_once(
     script = tmp_path / "shell"
     script.write_text(f"#!/bin/sh\necho x >>{tmp_path}/tried; echo '{words}' >&2; exit 255\n")
     script.chmod(0o755)
+    said: list[str] = []
     with pytest.raises(TargetError, match=message):
-        airpatch.send(IMAGES / "r1", f"qa:{tmp_path / 'root'}", shell=str(script))
+        airpatch.send(IMAGES / "r1", f"qa:{tmp_path / 'root'}", shell=str(script), said=said.append)
     assert (tmp_path / "tried").read_text().count("x") == (3 if "attempts" in message else 1)
+    assert said.count("the connection was lost") == (3 if "was lost" in message else 0)
 
 
 @pytest.mark.parametrize(

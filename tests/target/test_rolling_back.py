@@ -78,6 +78,22 @@ def test_an_unknown_release_is_told_with_those_that_are_there(three: Path, to: s
     assert outside(three) == before
 
 
+def test_three_digits_of_an_id_are_none_and_four_are_one(three: Path, r1: Sample) -> None:
+    for digits in (r1.id.hex[:3], f"sha256:{r1.id.hex[:3]}"):
+        with pytest.raises(UsageError, match="is not installed; installed: "):
+            back(three, digits)
+    assert back(three, r1.id.hex[:4]) == ("r1", 1)
+
+
+def test_a_name_comes_before_the_beginning_of_another_id(three: Path, r1: Sample) -> None:
+    builder = Builder()
+    builder.tag("a:1", builder.picture([b"another"]))
+    install(three, sample(builder, r1.id.hex[:6], 9).full)
+    with Root(three) as files:
+        assert find_release(files, r1.id.hex[:6]).release.name == r1.id.hex[:6]
+        assert find_release(files, r1.id.hex[:7]).id == r1.id
+
+
 def test_a_name_that_two_releases_have(root: Path) -> None:
     for number in (1, 2):
         builder = Builder()

@@ -15,6 +15,8 @@ from airpatch.errors import FormatError
 SIZE = 32
 _TEXT = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_FEWEST = 4
+"""Digits that mean a digest: fewer are a mistyped version sooner than that."""
 
 
 def is_hex(text: str) -> bool:
@@ -60,6 +62,11 @@ class Digest:
     def short(self) -> str:
         """The first 12 hex digits, for people."""
         return self.raw.hex()[:12]
+
+    def is_meant_by(self, text: str) -> bool:
+        """Return whether `text` is the beginning of either text form, with four digits or more."""
+        digits = text.removeprefix("sha256:")
+        return len(digits) >= _FEWEST and self.hex.startswith(digits)
 
     def __str__(self) -> str:
         return f"sha256:{self.raw.hex()}"

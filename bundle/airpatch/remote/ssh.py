@@ -38,6 +38,12 @@ _HOPELESS = {
 """What OpenSSH says, in English everywhere, where another attempt ends like the first, and what that means (ssh.c,
 sshconnect.c, sshconnect2.c).
 """
+_PASSING = {
+    "Connection refused": "nothing listens there for ssh, or not yet: does sshd run, and on that port?",
+    "Connection timed out": "the host does not answer",
+    "No route to host": "there is no route to the host",
+}
+"""What it says where another attempt may end otherwise."""
 _NO_COMMAND = 127
 _REMOTE = re.compile(
     r"(?P<user>(?!-)[^@:/\[\]]+@)?(\[(?P<address>[0-9A-Fa-f:.]+(%\w+)?)\]|(?!-)(?P<host>[^@:/\[\]]+))"
@@ -77,7 +83,7 @@ words, and leads a group of processes, as whatever sshd starts does. Another pro
 
 
 class LineBroken(Exception):
-    """The connection to the host broke, or was never made."""
+    """The connection to the host broke, or was never made; the argument is why, if ssh has told."""
 
 
 class _Hopeless(LineBroken):
@@ -205,6 +211,7 @@ class RemoteHost:
         return " ".join((self.program, *map(shlex.quote, words)))
 
     def _repeat(self, attempt: Callable[[], _Ended]) -> _Ended:
+        why = ""
         for number in range(self.attempts):
             if number:
                 time.sleep(self.pause * 2 ** (number - 1))
@@ -213,8 +220,9 @@ class RemoteHost:
             except LineBroken as error:
                 if isinstance(error, _Hopeless) and not number:  # later, the line may have taken the resolver with it
                     raise TargetError(f"{self.host}: {error}") from None
-                self.said("the connection was lost")
-        raise TargetError(f"{self.host}: cannot be reached ({self.attempts} attempts): see ssh's messages")
+                why = str(error) or "the connection was lost"
+                self.said(why)
+        raise TargetError(f"{self.host}: cannot be reached ({self.attempts} attempts): {why}; see ssh's messages")
 
     def _run(
         self,
@@ -227,11 +235,13 @@ class RemoteHost:
 
         Raises LineBroken, and TargetError if there is no ssh.
         """
-        reasons: list[str] = []
+        hopeless: list[str] = []
+        passing: list[str] = []
         passed_on = _Said(self.said)
 
         def said(text: str) -> None:
-            reasons.extend(reason for words, reason in _HOPELESS.items() if words in text)
+            hopeless.extend(reason for words, reason in _HOPELESS.items() if words in text)
+            passing.extend(reason for words, reason in _PASSING.items() if words in text)
             passed_on(text)
 
         try:
@@ -272,7 +282,7 @@ class RemoteHost:
             raise TargetError(f"{self.host}: prints more than {_MOST_OUTPUT} bytes, which no airpatch does")
         if process.returncode == _BROKEN or process.returncode < 0:
             passed_on.tell_last()
-            raise _Hopeless(reasons[0]) if reasons else LineBroken
+            raise _Hopeless(hopeless[0]) if hopeless else LineBroken(*passing[:1])
         return _Ended(process.returncode, bytes(output), passed_on)
 
     def _checked(self, ended: _Ended) -> bytes:

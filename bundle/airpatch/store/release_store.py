@@ -147,8 +147,7 @@ def choose_release(
             raise UsageError(f"{where}: holds releases of several products; say which one: #RELEASE", _names(found))
         return found[-1]
     named = [each for each in found if each.release.name == wanted]
-    beginning = wanted.removeprefix("sha256:")
-    matching = named or [each for each in found if each.id.hex.startswith(beginning)]
+    matching = named or [each for each in found if each.id.is_meant_by(wanted)]
     if not matching:
         raise UsageError(f"{where}: has no release {wanted!r:.100}", _names(found))
     if len(matching) > 1:

@@ -68,13 +68,13 @@ def _missing(root: Root, release: Release) -> list[str]:
 
 
 def find_release(root: Root, wanted: str, product: str | None = None) -> Receipt:
-    """Return the installed release with the name `wanted`, or whose id begins with it, of `product` or of any.
+    """Return the installed release with the name `wanted`, else whose id begins with it, of `product` or of any.
 
     Raises UsageError if there is none, or more than one.
     """
     installed = [receipt for receipt in receipts(root).values() if product in (None, receipt.release.product)]
-    prefix = wanted.removeprefix("sha256:")
-    found = [r for r in installed if r.release.name == wanted or (prefix and r.id.hex.startswith(prefix))]
+    named = [receipt for receipt in installed if receipt.release.name == wanted]
+    found = named or [receipt for receipt in installed if receipt.id.is_meant_by(wanted)]
     if len(found) != 1:
         names = ", ".join(f"{r.release.title} ({r.id.short})" for r in installed) or "none"
         problem = "matches more than one installed release" if found else "is not installed"
