@@ -30,6 +30,8 @@ else:
     from airpatch.encoders.precedent import Precedent
     from airpatch.prefetch import fetch
 
+from airpatch.zeroed_memory import lazy_zeros
+
 BLOCK_TOKENS = 1 << 14  # tokens of a block
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap
 _WINDOW = cython.declare(cython.int, 1 << 15)
@@ -101,8 +103,9 @@ class ChainMatcher:
     def __init__(self, search: Search, precedent: Precedent | None = None) -> None:
         self._uncompressed = memoryview(bytearray(_SPAN + _AHEAD))
         self._window = self._uncompressed
-        self._newest = array("I", bytes(4 << _HASH_BITS))
-        self._older = array("H", bytes(2 * _WINDOW))
+        # Members of an eStargz layer are small: memory that they do not use is not touched.
+        self._newest = memoryview(lazy_zeros(4 << _HASH_BITS)).cast("I")
+        self._older = memoryview(lazy_zeros(2 * _WINDOW)).cast("H")
         self._token_array = array("I", bytes(4 * _BLOCK_TOKENS))
         self._tokens = self._token_array
         self._base = 1
