@@ -94,7 +94,8 @@ _install() {
     python=$environment/bin/python
     _say "installing the build tools"
     _requirements '["project"]["dependencies"]' | _pip -r /dev/stdin &
-    _requirements '["build-system"]["requires"]' | _pip -r /dev/stdin
+    # Python compiles the few modules that are used as they are loaded.
+    _requirements '["build-system"]["requires"]' | _pip --no-compile -r /dev/stdin
     _say "compiling the codecs; that takes about a minute on two processors"
     "$python" setup.py -q build_ext --inplace
     _say "installing airpatch and what it needs"
