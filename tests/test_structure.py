@@ -102,7 +102,6 @@ TESTED_TOGETHER = {
             "operations/send_bundle.py",
             "operations/serve_images.py",
             "operations/verify_content.py",
-            "report/layer_encodings.py",
             "report/layer_patches.py",
             "report/root_report.py",
         ],

@@ -100,10 +100,12 @@ def request_damaged(bundle: Path, request: Path, execution: Execution) -> str:
     with output_file(request) as sink:
         sink.write([emit_request(wanted)])
     wanted_bytes = sum(stop - start for start, stop in known)
-    rest = ", and everything after them" if ranges[-1].stop is None else ""
+    what = f"{count(len(ranges), 'range')} of {wanted_bytes:,} bytes"
+    if ranges[-1].stop is None:
+        what = f"{what}, and everything after them" if known[-1][1] else "the whole file"
     return (
-        f"{request}: request for {count(len(ranges), 'range')} of {wanted_bytes:,} bytes{rest}; the sender of the file "
-        f"answers it with 'airpatch topup {bundle.name} --request {request.name} -o TOPUP'; then "
+        f"{request}: request for {what}; the sender of the file answers it with "
+        f"'airpatch topup {bundle.name} --request {request.name} -o TOPUP'; then "
         f"'airpatch apply {bundle} TOPUP' works"
     )
 

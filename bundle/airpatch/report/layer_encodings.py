@@ -7,7 +7,7 @@ names the encoder, and its maker has compared every byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
 from airpatch.layers.compression import Compression, extract
+from airpatch.layers.members import encoders_of_members
 from airpatch.layers.recipe import (
     Corrected,
     CorrectedFrames,
@@ -114,15 +115,20 @@ def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lamb
             return Encoding(kind, uncompressed_size)
         start = bytearray(min(RECOGNISED, size))
         reader.read_into(memoryview(start), 0)
-        if kind is Compression.ZSTD:
-            names = recognise_frames(bytes(start))
-        else:
-            end = bytearray(min(FILE_END, size))
-            reader.read_into(memoryview(end), size - len(end))
-            names = recognise(bytes(start), flushed=file_ends_flushed(bytes(end)))
+        end = bytearray(min(FILE_END, size))
+        reader.read_into(memoryview(end), size - len(end))
+        names = _encoders(kind, bytes(start), bytes(end))
         return Encoding(kind, uncompressed_size, tuple(names), len(start))
     except FormatError:
         return Encoding()
+
+
+def _encoders(kind: Compression, start: bytes, end: bytes) -> Sequence[str]:
+    """Return the names of the encoders of that `kind` that may have written a blob with that `start` and `end`."""
+    if kind is Compression.ZSTD:
+        return recognise_frames(start)
+    several = encoders_of_members(start)
+    return recognise(start, flushed=file_ends_flushed(end)) if several is None else several
 
 
 def _patches(content: Content) -> dict[Digest, LayerPatch]:
