@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airpatch.blobs.content import PIECE, BytesBlob
+from airpatch.deflate.layout_column import HEADER_LIMIT
 from airpatch.encoders.gzip_layout import MemberKind, build, emit_part
 from airpatch.errors import FormatError
 from airpatch.layers.compression import extract
@@ -73,6 +74,34 @@ def test_a_flush_counts_where_the_encoder_is_named_after_it() -> None:
     file = replica(FLUSHED)(UNCOMPRESSED) + replica("zlib-6")(UNCOMPRESSED)
     kinds = [[kind for kind, _ in taken_apart(file, encoder)[0]] for encoder in (FLUSHED, "zlib-6")]
     assert kinds == [[MemberKind.HEADER, MemberKind.MEMBER, last] for last in (MemberKind.UNFLUSHED, MemberKind.MEMBER)]
+
+
+class Counting(BytesBlob):
+    """Adds up the bytes that are read."""
+
+    read = 0
+
+    def read_into(self, view: memoryview, offset: int) -> None:
+        self.read += len(view)
+        super().read_into(view, offset)
+
+
+@pytest.mark.parametrize("name", [b"", b"n" * 600, b"n" * 5000])
+def test_headers_are_read_only_as_far_as_they_go(name: bytes) -> None:
+    header = GZIP_HEADER[:3] + b"\x08" + GZIP_HEADER[4:] + name + b"\0"
+    file = replica("zlib-6", header)(b"short") * 50
+    reader = Counting(file)
+    assert len(list(split(reader, len(file), 1 << 30, "zlib-6"))) == 51
+    assert reader.read < 50 * 60_000
+
+
+def test_a_header_of_the_greatest_size_is_taken_apart() -> None:
+    header = NAMED_HEADER[:10] + b"n" * (HEADER_LIMIT - 11) + b"\0"
+    member = replica("zlib-6", header)(UNCOMPRESSED)
+    kinds = MemberKind
+    assert taken_apart(member)[0] == [(kinds.HEADER, HEADER_LIMIT), (kinds.UNFLUSHED, len(UNCOMPRESSED))]
+    with pytest.raises(FormatError, match="cut short"):
+        taken_apart(member[: HEADER_LIMIT - 1])
 
 
 MEMBER = replica("zlib-6")(UNCOMPRESSED)

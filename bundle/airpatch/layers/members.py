@@ -20,6 +20,7 @@ from airpatch.errors import FormatError
 from airpatch.layers.blob_slices import BlobSlices
 
 _TRAILER = 8
+_USUAL_HEADER = 512
 _INPUT = 16 << 10
 """Bytes of input at a time. What follows a member is copied, and there are blobs with one for each file."""
 _MOST = 64 << 20
@@ -93,9 +94,7 @@ def _members(blob: BlobSlices, limit: int) -> Iterator[_Member]:
 
 
 def _member(blob: BlobSlices, begin: int, limit: int) -> _Member:
-    length = header_size(blob[begin : begin + 512]) or header_size(blob[begin : begin + HEADER_LIMIT])
-    if length is None:
-        raise FormatError("a gzip layer that is cut short")
+    length = _header_size(blob, begin)
     inflater = decompressor(RAW)
     crc = size = 0
     at = begin + length
@@ -120,6 +119,16 @@ def _member(blob: BlobSlices, begin: int, limit: int) -> _Member:
         raise FormatError("a gzip layer that does not decompress")
     body = begin + length
     return _Member(begin, body, end, size, file_ends_flushed(blob[max(body, end - FILE_END) : end]))
+
+
+def _header_size(blob: BlobSlices, begin: int) -> int:
+    """Return how many bytes the header has of the member there. No more than some times as many are read."""
+    looked_at = _USUAL_HEADER
+    while (length := header_size(start := blob[begin : begin + looked_at])) is None:
+        if len(start) < looked_at or looked_at >= HEADER_LIMIT:
+            raise FormatError("a gzip layer that is cut short")
+        looked_at = min(8 * looked_at, HEADER_LIMIT)
+    return length
 
 
 def _bytes(blob: BlobSlices, begin: int, end: int) -> Iterator[tuple[MemberPart, bytes]]:
