@@ -131,7 +131,18 @@ def test_adversary_36_no_more_content_than_it_may_have() -> None:
         taken_apart(MEMBER * 2, limit=2 * len(UNCOMPRESSED) - 1)
 
 
-@pytest.mark.parametrize("name", ["zlib-9", "go1-flate-9", "go1-flate-9-flushed", "klauspost-1.18.2-6", "gzip-6"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "zlib-9",
+        "go1-flate-9",
+        "go1-flate-9-flushed",
+        "klauspost-1.18.2-6",
+        "gzip-6",
+        "pgzip/klauspost-1.18.2-5",
+        "pigz-6",
+    ],
+)
 def test_the_encoder_of_members_is_found(name: str) -> None:
     encode = replica(name)
     file = b"".join(encode(UNCOMPRESSED[at : at + 5000]) for at in range(0, 20_000, 5000))

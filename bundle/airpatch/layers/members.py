@@ -79,7 +79,7 @@ def encoders_of_members(start: bytes) -> Sequence[str] | None:
         names = [name.removesuffix(FLUSHED) for name in seen]
     names = names or []
     if any(member.flushed for member in found):
-        return [flushed for name in names if (flushed := flushed_name(name)) is not None]
+        return [flushed_name(name) or name for name in names]  # pgzip ends all streams so
     return names
 
 
