@@ -74,13 +74,15 @@ def test_what_a_patch_needs_itself() -> None:
     shares = [CostShare(kind, "", 100 - number) for number, kind in enumerate(ShareKind) if kind is not ShareKind.FILE]
     found = texts(shares, ReleaseChanges())
     assert found == [
-        "51 % of this patch is the index, what the patch says of itself",
+        "41 % of this patch is the index, what the patch says of itself",
         "9.9 % of this patch is what lies between the files of layer 1 of 1 in shop/web:r2",
         "9.8 % of this patch is what the encoder of layer 1 of 1 in shop/web:r2 decided, since it cannot be run again "
         "exactly",
-        "9.7 % of this patch is where nested content is in layer 1 of 1 in shop/web:r2",
-        "9.6 % of this patch is what frames the patch of layer 1 of 1 in shop/web:r2",
-        "9.5 % of this patch is layer 1 of 1 in shop/web:r2, of which no files are known",
+        "9.7 % of this patch is where the members or frames of layer 1 of 1 in shop/web:r2 are, and what lies "
+        "between them",
+        "9.6 % of this patch is where nested content is in layer 1 of 1 in shop/web:r2",
+        "9.5 % of this patch is what frames the patch of layer 1 of 1 in shop/web:r2",
+        "9.4 % of this patch is layer 1 of 1 in shop/web:r2, of which no files are known",
         "0.7 % of this patch is manifests and configs of images",
     ]
 

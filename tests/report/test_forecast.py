@@ -24,7 +24,9 @@ from airpatch.layers.recipe import (
     Whole,
 )
 from airpatch.model.digest import Digest
+from airpatch.report.cost_shares import ShareKind, cost_shares
 from airpatch.report.forecast import BlobCost, FileCost, forecast
+from airpatch.report.packed_sizes import PackedSizes
 from tests.delta.support import delta, noise, tar
 from tests.layers.support import ENCODERS, Blobs, Patches, by_digest, diff, ends_stored, framed, handmade, text, zstd
 from tests.support import Builder, Recorder, execution
@@ -113,6 +115,10 @@ def test_the_cost_of_a_layer_patch(method: type[Method]) -> None:
     assert bool(cost.patch.decisions) == (
         method in (Replay, Corrected, GzipMembers, Frames, FrameReplay, CorrectedFrames)
     )
+    shares = cost_shares([cost], PackedSizes(cost.cost, {cost.digest: cost.cost}, 0, 0, 0), {})[cost.digest]
+    kinds = {share.kind for share in shares}
+    assert (ShareKind.LAYOUT in kinds) == (method in (GzipMembers, Frames))
+    assert (ShareKind.DECISIONS in kinds) == (method in (Replay, Corrected, FrameReplay, CorrectedFrames))
     if method in (Raw, Whole):
         assert cost.files == ()
         return

@@ -39,7 +39,7 @@ _HOPELESS = {
 sshconnect.c, sshconnect2.c).
 """
 _PASSING = {
-    "Connection refused": "nothing listens there for ssh, or not yet: does sshd run, and on that port?",
+    "Connection refused": "nothing listens there for ssh, or not yet; check that sshd runs, and on that port",
     "Connection timed out": "the host does not answer",
     "No route to host": "there is no route to the host",
 }

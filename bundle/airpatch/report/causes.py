@@ -149,6 +149,8 @@ def _itself(kind: ShareKind, blob: str, where: str) -> str:
     match kind:
         case ShareKind.DECISIONS:
             return f"what the encoder of {blob}{where} decided, since it cannot be run again exactly"
+        case ShareKind.LAYOUT:
+            return f"where the members or frames of {blob}{where} are, and what lies between them"
         case ShareKind.VIEWS:
             return f"where nested content is in {blob}{where}"
         case ShareKind.FRAME:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from airpatch.layers.recipe import Frames, GzipMembers
 from airpatch.model.digest import Digest
 from airpatch.report.byte_shares import share_out
 from airpatch.report.forecast import BlobCost, FileCost
@@ -21,6 +22,7 @@ class ShareKind(Enum):
     FILE = "file"
     BETWEEN = "between files"
     DECISIONS = "decisions of the encoder"
+    LAYOUT = "where members or frames are"
     VIEWS = "where nested content is"
     FRAME = "what frames the layer patch"
     WHOLE = "not shared out among files"
@@ -62,7 +64,8 @@ def _weighed(each: BlobCost, weights: Mapping[str, int]) -> Iterator[tuple[Share
         return
     for file in each.files:
         yield ShareKind.FILE if file.path else ShareKind.BETWEEN, file.path, file, file.cost
-    yield ShareKind.DECISIONS, "", None, patch.decisions
+    is_run_again = isinstance(patch.recipe.method, GzipMembers | Frames)
+    yield ShareKind.LAYOUT if is_run_again else ShareKind.DECISIONS, "", None, patch.decisions
     yield ShareKind.VIEWS, "", None, patch.views
     rest = each.cost - sum(file.cost for file in each.files) - patch.decisions - patch.views
     yield ShareKind.FRAME, "", None, max(rest, 0)

@@ -26,7 +26,7 @@ class LayerPatch:
 
     @property
     def decisions(self) -> int:
-        """What the encoder decided, where it is not run again; unknown for `Whole`."""
+        """What the encoder decided, or where its members and frames are; unknown for `Whole`."""
         return sum(self.recipe.sections[1:]) - self.views
 
     @property
@@ -41,7 +41,7 @@ class LayerPatch:
 
     @property
     def method(self) -> str:
-        """`plain`, `replica ENCODER`, `corrected ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`."""
+        """As `method_name` has it."""
         return method_name(self.recipe.method)
 
 
