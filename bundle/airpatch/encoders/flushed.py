@@ -1,8 +1,8 @@
 """Encoders that were flushed when all uncompressed data was there, before they ended the stream.
 
-So do RubyGems, whose writer of tar flushes what it writes to, Python's `gzip.open` in text mode, GZIPOutputStream of Java
-with `syncFlush`, and programs that call both functions (zlib: Z_SYNC_FLUSH or Z_FULL_FLUSH, then Z_FINISH; Go: `Flush`,
-then `Close`).
+So does RubyGems, whose writer of tar flushes what it writes to, and so do Python's `gzip.open` in text mode, Java's
+GZIPOutputStream with `syncFlush`, and programs that call both functions (zlib: Z_SYNC_FLUSH or Z_FULL_FLUSH, then
+Z_FINISH; Go: `Flush`, then `Close`).
 """
 
 from __future__ import annotations
