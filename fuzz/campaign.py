@@ -5,9 +5,9 @@
 FOLDER/NAME is the corpus of a target, FOLDER/NAME.json what was counted: cases, edges, seconds of processor time in all
 and since the last new edge. Targets take turns, the one with the fewest cases first, until each has had a million cases
 and 30 minutes of processor time without a new edge. SIGTERM ends it, and it goes on where it was when it is called
-again; in a new folder, where the corpora of fixtures/fuzz were taken over (fuzz/corpora.py). Where these reach another
-number of edges than was counted, the parsers have changed, and the time without a new one begins anew. A target that
-fails is left out; its input lies in the current folder.
+again; in a new folder, where the corpora of fixtures/fuzz were taken over (fuzz/corpora.py). Once the code that a
+target traces has changed, its edges and the time without a new one begin anew. A target that fails is left out; its
+input lies in the current folder.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fuzz.corpora import CORPORA
-from fuzz.targets import TARGETS, require_atheris
+from fuzz.targets import PARSERS, TARGETS, require_atheris
 
 CASES = 1_000_000
 SECONDS = 30 * 60
@@ -45,6 +45,8 @@ class Count:
     seconds: float = 0.0
     since: float = 0.0
     failed: bool = False
+    parsers: str = ""
+    """A hash of the code in which the edges are."""
 
     @property
     def is_done(self) -> bool:
@@ -116,11 +118,12 @@ def _watch(process: subprocess.Popen[str], count: Count, before: float) -> str:
         count.seconds += passed
         count.since += passed
         tail = [*tail[-20:], line]
-        if found := re.search(r"\b(INITED)?\s*cov: (\d+)", line):
-            edges = int(found[2])
-            if edges > count.edges or (found[1] and edges != count.edges):
-                count.edges = edges
-                count.since = 0.0
+        if line.startswith(PARSERS):
+            if (parsers := line.removeprefix(PARSERS).strip()) != count.parsers:
+                count.parsers, count.edges, count.since = parsers, 0, 0.0
+        elif found := re.search(r"\bcov: (\d+)", line):
+            if (edges := int(found[1])) > count.edges:
+                count.edges, count.since = edges, 0.0
         elif cases := re.match(r"stat::number_of_executed_units: (\d+)", line):
             count.cases += int(cases[1])
     return "".join(tail)

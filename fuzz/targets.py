@@ -211,6 +211,12 @@ TARGETS: Mapping[str, Callable[[], tuple[Target, Iterator[bytes]]]] = {
 }
 
 
+PARSERS = "parsers: "
+"""What precedes the hash of the traced code, in a line that a target writes when it begins."""
+_CODECS = ["airpatch.encoders", "airpatch.deflate"]
+"""Not traced: they are compiled."""
+
+
 def require_atheris() -> None:
     """End the program with one line if atheris cannot be imported."""
     if importlib.util.find_spec("atheris") is None:
@@ -221,10 +227,11 @@ def fuzz(name: str, words: list[str]) -> None:
     """Fuzz the target `name`; does not return."""
     import atheris
 
-    with atheris.instrument_imports(include=["airpatch"], exclude=["airpatch.encoders", "airpatch.deflate"]):
+    with atheris.instrument_imports(include=["airpatch"], exclude=_CODECS):
         from airpatch.errors import AirpatchError, TargetError
 
         target, first = TARGETS[name]()
+    print(f"{PARSERS}{_traced_code()}", file=sys.stderr)
 
     def one(data: bytes) -> None:
         try:
@@ -244,6 +251,16 @@ def fuzz(name: str, words: list[str]) -> None:
         arguments.append(str(corpus))
     atheris.Setup(arguments, one)
     atheris.Fuzz()
+
+
+def _traced_code() -> str:
+    """Return a hash of the modules that are traced: with other code, there are other edges to be found."""
+    code = hashlib.sha256()
+    for name, module in sorted(sys.modules.items()):
+        path = Path(getattr(module, "__file__", None) or ".")
+        if name.startswith("airpatch") and not name.startswith(tuple(_CODECS)) and path.suffix == ".py":
+            code.update(path.read_bytes())
+    return code.hexdigest()[:16]
 
 
 def smoke(cases: int) -> int:
