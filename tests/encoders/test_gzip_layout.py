@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airpatch.deflate.layout_column import HEADER_LIMIT
-from airpatch.encoders.gzip_layout import PART_SIZE, MemberKind, MemberPart, Read, build, emit_part
+from airpatch.encoders.gzip_layout import PART_SIZE, MemberKind, MemberPart, build, emit_part
+from airpatch.encoders.layout_streams import Read
 from airpatch.errors import FormatError
 from tests.layers.support import GZIP_HEADER, NAMED_HEADER, replica
 

@@ -6,7 +6,7 @@ uncompressed data by an encoder; everything else comes out of another stream of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from enum import IntEnum
@@ -14,6 +14,7 @@ from enum import IntEnum
 from airpatch.deflate.decompressor import crc32
 from airpatch.deflate.layout_column import HEADER_LIMIT
 from airpatch.encoders.flushed import FLUSHED
+from airpatch.encoders.layout_streams import Read, exactly, take
 from airpatch.encoders.replicas import deflater, replica
 from airpatch.encoders.spending import UNBOUNDED, Spend
 from airpatch.errors import FormatError
@@ -22,10 +23,6 @@ PART_SIZE = 9
 """Bytes of a part."""
 _PART = 1 << 15
 """Steps in the time that a part takes, even an empty one."""
-_PIECE = 1 << 20
-
-Read = Callable[[int], bytes]
-"""Returns up to so many bytes, none at the end."""
 
 
 class MemberKind(IntEnum):
@@ -72,15 +69,15 @@ def build(
     """
     replica(encoder)  # which may make no member
     header = b""
-    while data := _exactly(layout, PART_SIZE, may_end=True):
+    while data := exactly(layout, PART_SIZE, may_end=True):
         part = _parse_part(data)
         search(_PART)
         if part.kind is MemberKind.BYTES:
-            yield from _take(rest, part.size)
+            yield from take(rest, part.size)
         elif part.kind is MemberKind.HEADER:
             if part.size > HEADER_LIMIT:
                 raise FormatError(f"a layout with a gzip header of more than {HEADER_LIMIT} bytes")
-            header = _exactly(rest, part.size)
+            header = exactly(rest, part.size)
         else:
             if not header:
                 raise FormatError("a layout with a member before any header")
@@ -98,25 +95,8 @@ def _member(encoder: str, size: int, content: Read, pool: Executor | None, searc
     """Yield a member of `size` bytes behind its header."""
     writer = deflater(encoder, pool, search=search)
     crc = 0
-    for piece in _take(content, size):
+    for piece in take(content, size):
         crc = crc32(piece, crc)
         yield writer.feed(piece)
     yield writer.finish()
     yield crc.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
-
-
-def _exactly(read: Read, size: int, may_end: bool = False) -> bytes:
-    return b"".join(_take(read, size, may_end))
-
-
-def _take(read: Read, size: int, may_end: bool = False) -> Iterator[bytes]:
-    """Yield `size` bytes; none, if `may_end` and there are none."""
-    whole = size
-    while size:
-        piece = read(min(size, _PIECE))
-        if not piece:
-            if may_end and size == whole:
-                return
-            raise FormatError("a layout that asks for more bytes than there are")
-        size -= len(piece)
-        yield piece

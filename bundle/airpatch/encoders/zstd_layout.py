@@ -7,11 +7,12 @@ encoder; everything else comes out of another stream of bytes, the rest.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from airpatch.encoders.layout_streams import Read, exactly, take
 from airpatch.encoders.spending import UNBOUNDED, Spend
 from airpatch.encoders.zstd_frame import SKIPPABLE_MAGIC
 from airpatch.encoders.zstd_toc import MAX_PACKED, MAX_TEXT, FrameOffsets
@@ -25,10 +26,6 @@ PART_SIZE = 10
 _SKIPPABLE_HEADER = 8
 _PART = 1 << 15
 """Steps in the time that a part takes, even an empty one."""
-_PIECE = 1 << 20
-
-Read = Callable[[int], bytes]
-"""Returns up to so many bytes, none at the end."""
 
 
 class BlockKind(IntEnum):
@@ -75,7 +72,7 @@ def build(
     magic: int | None = None  # of the skippable frame that the parts at hand are packed in
     goes_on = False  # whether the next part is of the same frame
     packed = bytearray()
-    while data := b"".join(_take(layout, PART_SIZE, may_end=True)):
+    while data := exactly(layout, PART_SIZE, may_end=True):
         part = _parse_part(data)
         search(_PART)
         is_frame = part.kind in (BlockKind.FRAME, BlockKind.FLUSHED)
@@ -88,14 +85,14 @@ def build(
         if magic is not None:
             if part.size > MAX_TEXT:
                 raise FormatError(f"a layout with more than {MAX_TEXT} bytes in a skippable frame")
-            text = offsets.restore(b"".join(_take(rest, part.size)))
+            text = offsets.restore(exactly(rest, part.size))
             pieces = _frame(encoder, part.kind, goes_on, len(text), [text])
         elif is_frame:
             if not goes_on:
                 begins.append(position)
-            pieces = _frame(encoder, part.kind, goes_on, part.size, _take(content, part.size))
+            pieces = _frame(encoder, part.kind, goes_on, part.size, take(content, part.size))
         else:
-            pieces = _take(rest, part.size)
+            pieces = take(rest, part.size)
         size = 0
         for piece in pieces:
             size += len(piece)
@@ -131,16 +128,3 @@ def _frame(
 
 def _skippable_header(magic: int, size: int) -> bytes:
     return (SKIPPABLE_MAGIC + magic).to_bytes(4, "little") + size.to_bytes(4, "little")
-
-
-def _take(read: Read, size: int, may_end: bool = False) -> Iterator[bytes]:
-    """Yield `size` bytes; none, if `may_end` and there are none."""
-    whole = size
-    while size:
-        piece = read(min(size, _PIECE))
-        if not piece:
-            if may_end and size == whole:
-                return
-            raise FormatError("a layout that asks for more bytes than there are")
-        size -= len(piece)
-        yield piece

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor
 from contextlib import ExitStack, closing
+from functools import partial
 
 from airpatch.blobs.content import PIECE, BlobReader, Content, SectionReader, check_blob
 from airpatch.blobs.receiver import Receiver
@@ -20,7 +21,7 @@ from airpatch.delta.decoder import decode
 from airpatch.encoders.gzip_layout import build as build_members
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_decisions import emit as emit_frames
-from airpatch.encoders.zstd_layout import build
+from airpatch.encoders.zstd_layout import build as build_frames
 from airpatch.encoders.zstd_replicas import frame_encoder, full_block
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError
 from airpatch.execution import Cancellation
@@ -151,7 +152,8 @@ class BlobBuilder:
                         self.decisions.member_columns(source, encoder, stack, advance)
                         for source in chosen_sources(step, like)
                     ]
-                    yield from self._members(step, patch, recipe, encoder, others, advance)
+                    made = partial(build_members, encoder, pool=self.decisions.blocks)
+                    yield from self._laid_out(step, patch, recipe, made, others, advance)
             case Frames(encoder, like):
                 block = full_block(encoder)
                 with ExitStack() as stack:
@@ -159,7 +161,8 @@ class BlobBuilder:
                         self.decisions.frame_columns(source, block, stack, advance)
                         for source in chosen_sources(step, like)
                     ]
-                    yield from self._frames(step, patch, recipe, encoder, others, advance)
+                    made = partial(build_frames, frame_encoder(encoder))
+                    yield from self._laid_out(step, patch, recipe, made, others, advance)
             case FrameReplay(like):
                 with ExitStack() as stack:
                     yield from self._replay_like(step, patch, recipe, like, stack, advance)
@@ -277,35 +280,19 @@ class BlobBuilder:
         yield from emit(*(stream.read for stream in streams))
         _require_end(streams)
 
-    def _members(
+    def _laid_out(
         self,
         step: Step,
         patch: BlobReader,
         recipe: Recipe,
-        encoder: str,
+        build: Callable[..., Iterator[bytes]],
         others: Sequence[Sequence[ScratchFile]],
         advance: Advance,
     ) -> Iterator[bytes]:
-        """Yield a gzip blob out of its content, its layout and its rest, which differ from those of `others`."""
+        """Yield the blob that `build` makes of its layout, content and rest, which differ from those of `others`."""
         content, layout, rest = self._streams(step, patch, recipe, others, advance)
-        search = Work(step.uncompressed_size).search
-        yield from build_members(encoder, layout.read, content.read, rest.read, self.decisions.blocks, search)
+        yield from build(layout.read, content.read, rest.read, search=Work(step.uncompressed_size).search)
         _require_end((content, layout, rest))
-
-    def _frames(
-        self,
-        step: Step,
-        patch: BlobReader,
-        recipe: Recipe,
-        encoder: str,
-        others: Sequence[Sequence[ScratchFile]],
-        advance: Advance,
-    ) -> Iterator[bytes]:
-        """Yield a zstd blob in the same way."""
-        uncompressed, layout, rest = self._streams(step, patch, recipe, others, advance)
-        search = Work(step.uncompressed_size).search
-        yield from build(frame_encoder(encoder), layout.read, uncompressed.read, rest.read, search)
-        _require_end((uncompressed, layout, rest))
 
     def _replay_like(
         self, step: Step, patch: BlobReader, recipe: Recipe, like: Sequence[int], stack: ExitStack, advance: Advance
