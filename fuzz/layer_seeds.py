@@ -121,7 +121,12 @@ def _gzip_members() -> Iterator[Parts]:
             found = list(split_members(BytesBlob(file), len(file), len(content), name))
             layout = b"".join(emit_member(part) for part, _ in found), b"".join(rest for _, rest in found)
             yield Parts(GzipMembers(name, ()), (content, *layout))
-            yield Parts(GzipMembers(name, (0,)), (content, *layout), source=file, unpacked=len(content))
+            for source in (file, file[: len(file) // 2], file[:-12], file[:9], file.replace(b"\x1f", b"\x1e", 1)):
+                for unpacked in (len(content), len(content) // 2):
+                    yield Parts(GzipMembers(name, (0,)), (content, *layout), source=source, unpacked=unpacked)
+            middle = file.index(b"\x1f\x8b\x08", 1) - 1 if len(texts) > 2 else len(file) - 5
+            other_sum = file[: middle - 7] + b"!" + file[middle - 6 :]
+            yield Parts(GzipMembers(name, (0,)), (content, *layout), source=other_sum, unpacked=len(content))
 
 
 def _zstd_files() -> Iterator[Parts]:

@@ -28,6 +28,7 @@ from airpatch.target.root_trust import emit_trust
 from fixtures.json_cases import json_cases
 from fixtures.vector_kit import seal, squeeze, tiny
 from fuzz import signature_seeds
+from fuzz.layout_seeds import foreign, layouts
 from fuzz.seeds import LONGEST, NEXT, varied, vectors
 from fuzz.signature_seeds import EVENT, chained, signers
 
@@ -121,6 +122,10 @@ def inputs() -> Iterator[bytes]:
         yield from _without(root, in_pairs=found in (small[0], signed))
     for found in (small[0], small[-1], many):
         yield from map(as_root, _changed(found))
+    yield from map(as_root, layouts())
+    without_one = as_root(next(_made_of(foreign().bundle())))
+    yield without_one
+    yield from _without(without_one, in_pairs=True)
     events = (content for kind, content in signature_seeds.seeds() if kind in ("history", "chained"))
     yield from (bytes([_HISTORY, 0]) + content for content in events)
     link = b"sha256:" + DIGEST
@@ -128,12 +133,12 @@ def inputs() -> Iterator[bytes]:
     yield as_root(nothing)
     history = b'{"airpatch":1,"previous":null}\n'
     yield NEXT.join([b"\0\0{}", b"\1\0" + link + b"\0", b"\5\0" + history, b"\6\0\x83", b"\7\0\x80"])
-    root = as_root(small[0])
     for path in range(len(PATHS)):
         for kind in (path, path | LINK):
             yield bytes([kind, 0])
-            yield root + NEXT + bytes([kind, 0]) + link + b"\0"
-            yield bytes([kind, 0]) + NEXT + root
+            for root in map(as_root, (small[0], small[-1])):
+                yield root + NEXT + bytes([kind, 0]) + link + b"\0"
+                yield bytes([kind, 0]) + NEXT + root
 
 
 def _made_of(bundle: bytes) -> Iterator[dict[str, bytes]]:
