@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from airpatch.errors import UsageError
 from airpatch.product_line.release_pairs import ReleasePair, choose_pairs, places_in
-from airpatch.store.release_store import ReleaseStore
+from airpatch.store.release_store import ReleaseStore, StoredRelease
 from tests.support import execution
 
 
@@ -28,7 +30,19 @@ def test_releases_by_name_and_id(line: ReleaseStore) -> None:
     found = line.releases()
     assert names(choose_pairs(found, "", ["r3"], ["r1"])) == ["r1-r3 of amd64", "r1-r3 of arm64"]
     target = next(each for each in found if each.release.title == "r2 of arm64")
-    assert names(choose_pairs(found, "", [target.id.hex[:12]], ["r3"])) == ["r3-r2 of arm64"]
+    for beginning in (target.id.hex[:12], target.id.hex[:4], str(target.id)[:11]):
+        assert names(choose_pairs(found, "", [beginning], ["r3"])) == ["r3-r2 of arm64"]
+    base = next(each for each in found if each.release.title == "r3 of arm64")
+    assert names(choose_pairs(found, "", ["r2"], [base.id.hex[:4]])) == ["r3-r2 of arm64"]
+    with pytest.raises(UsageError, match=r"has no release '...'"):
+        choose_pairs(found, "", [target.id.hex[:3]], ["r3"])
+
+
+def test_a_name_comes_before_the_beginning_of_an_id(line: ReleaseStore) -> None:
+    found = line.releases()
+    r1, r2, r3 = (each for each in found if each.release.product == "arm64")
+    named = StoredRelease(r2.id, replace(r2.release, name=r3.id.hex[:6]))
+    assert names(choose_pairs([r1, named, r3], "", [r3.id.hex[:6]], ["r1"])) == [f"r1-{named.release.title}"]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +52,7 @@ def test_releases_by_name_and_id(line: ReleaseStore) -> None:
         (["r3"], ["r0"], 0, None, "has no release 'r0'"),
         (["r3"], [], 1, "mips", "has no release 'r3'"),
         (["r1"], [], 3, "arm64", r"has a lower sequence number(?s:.*)r1 of product arm64, number 1$"),
-        (["r1"], ["r1"], 0, "arm64", r"none of r1 is another release(?s:.*)r1 of product arm64, number 1$"),
+        (["r1"], ["r1"], 0, "arm64", r"no other release of the same product is called r1(?s:.*)r1 of product arm64, number 1$"),
     ],
 )
 def test_what_there_is_not(

@@ -79,22 +79,21 @@ def choose_pairs(
     """Return the pairs to each release called `to`, of `product` or of each: from those of the same product that are
     called `bases`, from the `last` so many with lower numbers, and from those with ids in `held` and lower numbers.
 
-    Names are those of releases, or the beginnings of their ids. Raises UsageError if there is no such release, or,
+    Names are those of releases, or where none has such a name, the beginnings of their ids. Raises UsageError if there is no such release, or,
     unless there is `held`, nothing before one.
     """
     pairs: list[ReleasePair] = []
     targets = releases_called(found, where, to, product)
+    named = {each.id for each in releases_called(found, where, bases, product)}
     for target in targets:
         of = [each for each in found if each.release.product == target.release.product and each.id != target.id]
         lower = [each for each in of if each.release.sequence < target.release.sequence]
-        wanted = {each.id for each in of if any(_is_called(each, name) for name in bases)}
+        wanted = {each.id for each in of if each.id in named}
         wanted.update(each.id for each in lower[max(len(lower) - last, 0) :])
         wanted.update(each.id for each in lower if each.id in (held or ()))
         pairs += [ReleasePair(each, target) for each in of if each.id in wanted]
-    for name in bases:
-        _called(found, where, name, product)
     if not pairs and held is None:
-        missing = f"none of {', '.join(bases)} is another release of the same product"
+        missing = f"no other release of the same product is called {' or '.join(bases)}"
         if not bases:
             missing = (
                 "no release of the same product has a lower sequence number, by which releases are ordered ('airpatch "
@@ -115,16 +114,12 @@ def releases_called(
 
 
 def _called(found: Sequence[StoredRelease], where: str, name: str, product: str | None) -> list[StoredRelease]:
-    named = [each for each in found if product in (None, each.release.product) and _is_called(each, name)]
+    of = [each for each in found if product in (None, each.release.product)]
+    named = [each for each in of if each.release.name == name] or [each for each in of if each.id.is_meant_by(name)]
     if not named:
         listed = [f"{each.id.short} {each.release.title}" for each in found]
         raise UsageError(f"{where}: has no release {name!r:.100}", listed)
     return named
-
-
-def _is_called(stored: StoredRelease, name: str) -> bool:
-    beginning = name.removeprefix("sha256:")
-    return stored.release.name == name or (len(beginning) >= 8 and stored.id.hex.startswith(beginning))
 
 
 def places_in(store: ReleaseStore, releases: Sequence[StoredRelease], execution: Execution) -> dict[Digest, Places]:
