@@ -52,7 +52,13 @@ def test_a_name_comes_before_the_beginning_of_an_id(line: ReleaseStore) -> None:
         (["r3"], ["r0"], 0, None, "has no release 'r0'"),
         (["r3"], [], 1, "mips", "has no release 'r3'"),
         (["r1"], [], 3, "arm64", r"has a lower sequence number(?s:.*)r1 of product arm64, number 1$"),
-        (["r1"], ["r1"], 0, "arm64", r"no other release of the same product is called r1(?s:.*)r1 of product arm64, number 1$"),
+        (
+            ["r1"],
+            ["r1"],
+            0,
+            "arm64",
+            r"no other release of the same product is called r1(?s:.*)r1 of product arm64, number 1$",
+        ),
     ],
 )
 def test_what_there_is_not(

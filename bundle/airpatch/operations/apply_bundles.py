@@ -18,7 +18,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
-from airpatch.operations.arguments import Paths, StrPath, at_least_one, choice
+from airpatch.operations.arguments import Paths, StrPath, at_least_one, check_apart, choice
 from airpatch.target.installer import Applied, install, preview
 from airpatch.target.new_root import require_place
 
@@ -69,9 +69,10 @@ def apply(
     before everything is there and verified; after an interruption, run the same call again (spec/TARGET.md).
 
     `deep` also hashes the blobs that a patch needs; `allow_downgrade` accepts a release with a smaller sequence number
-    than an installed one; with `dry_run` nothing is written. If blobs are missing, the file `request` gets a list of
-    them, to be a base of `diff`. With `restore_to`, the images of the last bundle's release are then restored to that
-    folder, with `form` and `link` as in `restore`; with `files_to`, the files of the release are laid out there.
+    than an installed one; with `dry_run` nothing is written to the root. If blobs are missing, the file `request` gets
+    a list of them, to be a base of `diff`; if none is, a request that an earlier run has left there is removed. With
+    `restore_to`, the images of the last bundle's release are then restored to that folder, with `form` and `link` as in
+    `restore`; with `files_to`, the files of the release are laid out there.
 
     With `trusted` (`trusted_signers`) all bundles must be signed accordingly, and in any case as `root` itself demands
     (`trust`): that is checked before anything is written.
@@ -80,6 +81,8 @@ def apply(
     UsageError.
     """
     execution = execution or Execution()
+    if request is not None:
+        check_apart(request, bundles)
     if restore_to is not None and dry_run:
         raise UsageError("a dry run leaves nothing to restore: omit --restore or --dry-run")
     if files_to is not None and dry_run:
@@ -126,6 +129,10 @@ def apply(
             for warning in warnings:
                 error.add_note(warning)
             raise
+    if request is not None and not any(each.missing for each in applied):
+        from airpatch.operations.old_requests import remove_old_request  # here, since few ask
+
+        warnings += remove_old_request(request)
     restored = None if place is None else _restore(applied[-1].index.release, path, place, execution)
     laid_out = None if files_to is None else _lay_out(applied[-1].index.release, path, files_to, execution)
     return ApplyResult(tuple(applied), restored, laid_out, (*warnings, *_unservable(applied)))

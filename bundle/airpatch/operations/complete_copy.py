@@ -78,8 +78,10 @@ def topup(bundle: StrPath, request: StrPath, output: StrPath, *, execution: Exec
     return WrittenTopUp(os.fspath(output), len(head) + size, size)
 
 
-def request_damaged(bundle: Path, request: Path, execution: Execution) -> str:
+def request_damaged(bundle: Path, request: Path, execution: Execution) -> str | None:
     """Write to `request` which bytes of the damaged copy `bundle` are needed again; return what to tell the user.
+
+    If every frame is intact, nothing is written, and None returned.
 
     Raises UsageError if it is not a file, TargetError if it cannot be read or the request cannot be written.
     """
@@ -92,7 +94,7 @@ def request_damaged(bundle: Path, request: Path, execution: Execution) -> str:
         with execution.part(f"looking for damage in {bundle}", source.size) as part:
             ranges = find_damage(source, table, part)
         if not ranges:
-            return f"{request}: not written, since every frame of {bundle} is intact; copy the whole file again"
+            return None
         known = tuple(ends(ranges, max(source.size, ranges[-1].start)))
         # A copy without a seek table may have something after its end, where the last range ends.
         size = source.size if table is not None else known[-1][1]

@@ -27,7 +27,8 @@ from airpatch.model.digest import Digest
 from airpatch.model.lacking import lacking_by_image
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Blob, Image, check_manifests
-from airpatch.operations.arguments import Paths, StrPath, names, within
+from airpatch.operations.arguments import Paths, StrPath, check_apart, names, within
+from airpatch.operations.old_requests import remove_old_request
 from airpatch.operations.request_blobs import request_blobs
 from airpatch.operations.trusted_files import require_valid, require_valid_source
 from airpatch.registry_api.access import PullOptions, RegistryAccess
@@ -94,6 +95,8 @@ def push(
     access = access or RegistryAccess()
     execution = within(execution, Path.cwd()).task()  # its transport ends with it
     paths = named_once(names(sources))
+    if request is not None:
+        check_apart(request, paths)
     if not paths:
         raise UsageError("nothing to push: name a root, a bundle, or a base and patches")
     with ExitStack() as stack:
@@ -172,6 +175,8 @@ class _Job:
         uploads = plan.uploads
         if not dry_run:
             carry_out(plan, prepared.manifests, prepared.supply, self.access.connections, self.execution)
+        if not missing and request is not None:
+            warnings += remove_old_request(request)
         lost = {blob.digest for blob in missing}
         return PushResult(
             str(self.place),

@@ -12,7 +12,7 @@ from airpatch.archive.signed import replace_signatures
 from airpatch.blobs.output import destination
 from airpatch.errors import FormatError, TrustError, UsageError
 from airpatch.format.index import Index
-from airpatch.operations.arguments import Paths, StrPath, names
+from airpatch.operations.arguments import Paths, StrPath, check_apart, names
 from airpatch.operations.trusted_files import read_limited
 from airpatch.signing import MAX_SIGNATURE, NAMESPACE, sshsig
 from airpatch.signing.bundle_signatures import check_signature, key_of
@@ -49,6 +49,8 @@ def sign(
     Raises UsageError, TrustError if a signature does not fit the bundle or the agent refuses, FormatError, TargetError.
     """
     name = os.fspath(bundle)
+    if export is not None:
+        check_apart(export, bundle)
     with closing(BundleFile(name)) as opened:
         opening, index = opened.opening, opened.index
     if export is not None:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from airpatch.format.index import Index
 from airpatch.format.registry import STORAGE
 from airpatch.layers.proof import prove
 from airpatch.linux import is_file, is_folder, real_path
-from airpatch.operations.arguments import Paths, StrPath, at_least_one
+from airpatch.operations.arguments import Paths, StrPath, at_least_one, check_apart
 from airpatch.operations.trusted_files import require_signed
 from airpatch.units import count
 
@@ -41,6 +41,7 @@ class VerifiedBundle:
     patches_proved: bool
     signers: tuple[Signer, ...] = ()
     """Those whose signatures were demanded and counted."""
+    warnings: tuple[str, ...] = ()
 
 
 def verify(
@@ -60,13 +61,17 @@ def verify(
     signed accordingly, and in any case its release must not have expired. If a bundle is correct, the digests of every
     blob and detached signature of its release are written to `manifest`, for `sha256sum -c` in the root that has the
     release; `-` is standard output. If the bundle, a file, is damaged or cut short, a list of what is damaged or
-    missing is written to the file `request`, for `topup` at the sender; parts need none. Scratch files lie in the
+    missing is written to the file `request`, for `topup` at the sender; parts need none. If nothing can be asked for, a
+    request that an earlier run has left there is removed. Scratch files lie in the
     current folder, or beside the bundle if the current folder is not writable.
 
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, TrustError,
     TargetError, UsageError, also for a full bundle with a `base`.
     """
     given = at_least_one(subject, "verify")
+    for output in (request, manifest):
+        if output is not None:
+            check_apart(output, given, base)
     name = given[0]
     for each in given if len(given) > 1 else ():
         if is_folder(Path(each, STORAGE)):
@@ -79,11 +84,12 @@ def verify(
                 verified = _bundle(given, base, trusted, execution, may_ask=request is None and _is_one_file(given))
             except (FormatError, IntegrityError) as error:
                 if request is not None:
-                    error.add_note(_request(given, Path(request), execution))
+                    for note in _request(given, Path(request), execution):
+                        error.add_note(note)
                 raise
             if sink is not None:
                 sink.write([emit_digest_list(verified.index.release)])
-        return verified
+        return verified if request is None else replace(verified, warnings=_withdraw(request))
     if request is not None:
         raise UsageError("--request is for verifying a bundle; for what a root lacks, use 'apply --request'")
     if manifest is not None:
@@ -133,14 +139,25 @@ def _bundle(
     return VerifiedBundle(reader.name, index, carried_out, tuple(signers))
 
 
-def _request(given: Sequence[str], request: Path, execution: Execution) -> str:
+def _request(given: Sequence[str], request: Path, execution: Execution) -> Sequence[str]:
     """Write a request for what the bundle `given` lacks, if one can be made, and return what to do next."""
     if not _is_one_file(given):
-        return f"{request}: not written, as a request is for a bundle in one file; of parts, copy those named again"
+        why = "as a request is for a bundle in one file; of parts, copy those named again"
+        return (*_withdraw(request), f"{request}: not written, {why}")
     # Imported here, because most bundles are undamaged.
     from airpatch.operations.complete_copy import request_damaged
 
-    return request_damaged(Path(given[0]), request, execution)
+    asked = request_damaged(Path(given[0]), request, execution)
+    if asked is not None:
+        return (asked,)
+    why = f"since every frame of {given[0]} is intact; copy the whole file again"
+    return (*_withdraw(request), f"{request}: not written, {why}")
+
+
+def _withdraw(request: StrPath) -> tuple[str, ...]:
+    from airpatch.operations.old_requests import remove_old_request  # here, since few ask
+
+    return tuple(remove_old_request(request))
 
 
 def _base(name: str, execution: Execution) -> Base:

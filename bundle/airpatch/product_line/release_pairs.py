@@ -79,8 +79,8 @@ def choose_pairs(
     """Return the pairs to each release called `to`, of `product` or of each: from those of the same product that are
     called `bases`, from the `last` so many with lower numbers, and from those with ids in `held` and lower numbers.
 
-    Names are those of releases, or where none has such a name, the beginnings of their ids. Raises UsageError if there is no such release, or,
-    unless there is `held`, nothing before one.
+    Names are those of releases, or where none has such a name, the beginnings of their ids. Raises UsageError if there
+    is no such release, or, unless there is `held`, nothing before one.
     """
     pairs: list[ReleasePair] = []
     targets = releases_called(found, where, to, product)

@@ -57,6 +57,7 @@ def _bundle(subject: str, verified: VerifiedBundle, manifest: str | None) -> Res
             f"{count(len(index.stored), 'blob')} of {megabytes(size)}{patches}: every byte is correct{proof}",
             *(f"  signed by {signer}" for signer in verified.signers),
         ],
+        notes=verified.warnings,
     )
 
 

@@ -17,7 +17,7 @@ from airpatch_cli.grammar.shared_options import (
     tool_option,
     trust_options,
 )
-from airpatch_cli.grammar.values import bundle, natural, nonempty
+from airpatch_cli.grammar.values import bundle, file_beside, natural, nonempty
 from airpatch_cli.parser import Condition, only_with
 
 
@@ -129,7 +129,7 @@ def sign(parser: ArgumentParser) -> None:
         help="a private Ed25519 key, or the public key of one held by an SSH agent",
     )
     how.add_argument(
-        "--export", type=nonempty, metavar="FILE", help="write the message to be signed elsewhere; sign nothing"
+        "--export", type=file_beside, metavar="FILE", help="write the message to be signed elsewhere; sign nothing"
     )
     how.add_argument(
         "--import",

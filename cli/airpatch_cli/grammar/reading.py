@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from airpatch_cli.grammar.command import command
 from airpatch_cli.grammar.registry_options import pull_options
 from airpatch_cli.grammar.shared_options import SOURCE, files_option, form_options, root_argument, trust_options
-from airpatch_cli.grammar.values import bundle, nonempty, output_name, path, word
+from airpatch_cli.grammar.values import bundle, file_beside, nonempty, output_name, word
 
 
 @command(
@@ -69,9 +69,10 @@ def verify(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--request",
-        type=path,
+        type=file_beside,
         metavar="FILE",
-        help="if the bundle is damaged or cut short, write a request for the bytes it lacks, for 'airpatch topup'",
+        help="if the bundle is damaged or cut short, write a request for the bytes it lacks, for 'airpatch topup'; if "
+        "nothing is lacking, remove an older request from there",
     )
     parser.add_argument(
         "--manifest",

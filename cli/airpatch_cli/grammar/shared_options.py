@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 
 from airpatch_cli.grammar.registry_options import pull_options
-from airpatch_cli.grammar.values import memory_size, moment, natural, nonempty, output_name, path, positive, word
+from airpatch_cli.grammar.values import (
+    file_beside,
+    memory_size,
+    moment,
+    natural,
+    nonempty,
+    output_name,
+    path,
+    positive,
+    word,
+)
 from airpatch_cli.parser import Condition, only_with
 
 SOURCE = (
@@ -126,7 +136,10 @@ def output_option(parser: argparse.ArgumentParser, what: str = "the bundle") -> 
 
 def page_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--html", type=path, metavar="FILE", help="also write the report as a page for a browser, which loads nothing"
+        "--html",
+        type=file_beside,
+        metavar="FILE",
+        help="also write all of this as a page for a browser, which loads nothing from elsewhere",
     )
 
 

@@ -14,7 +14,7 @@ from airpatch_cli.grammar.shared_options import (
     source_options,
     trust_options,
 )
-from airpatch_cli.grammar.values import bundle, memory_size, nonempty, path, word
+from airpatch_cli.grammar.values import bundle, file_beside, memory_size, nonempty, path, word
 from airpatch_cli.parser import Condition, only_with
 
 
@@ -56,9 +56,10 @@ def push(parser: ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="report what would be pushed; write nothing")
     parser.add_argument(
         "--request",
-        type=path,
+        type=file_beside,
         metavar="FILE",
-        help="if blobs are missing, list them in this file, for diff --base FILE",
+        help="if blobs are missing, list them in this file, for diff --base FILE; if none is, remove an older request "
+        "from there",
     )
     access_options(parser.add_argument_group("the registry"))
     trust_options(parser, "every bundle")

@@ -13,7 +13,7 @@ from airpatch_cli.grammar.shared_options import (
     trust_options,
     whom_to_trust,
 )
-from airpatch_cli.grammar.values import bundle, path, positive, word
+from airpatch_cli.grammar.values import bundle, file_beside, path, positive, word
 from airpatch_cli.parser import Condition, only_with
 
 
@@ -43,9 +43,10 @@ def apply(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--request",
-        type=path,
+        type=file_beside,
         metavar="FILE",
-        help="if blobs are missing, list them in this file, for diff --base FILE",
+        help="if blobs are missing, list them in this file, for diff --base FILE; if none is, remove an older request "
+        "from there",
     )
     parser.add_argument(
         "--restore", type=path, metavar="DIR", help="afterwards restore the release's images into this folder"

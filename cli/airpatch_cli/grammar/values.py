@@ -64,6 +64,13 @@ def output_name(text: str) -> str:
     return text
 
 
+def file_beside(text: str) -> Path:
+    """Return the path of a file that is written beside the result, which has standard output."""
+    if text == "-":
+        raise argparse.ArgumentTypeError("name a file: standard output has the result")
+    return path(text)
+
+
 def path(text: str) -> Path:
     from pathlib import Path
 
