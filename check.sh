@@ -1,7 +1,6 @@
 #!/bin/sh
 # All checks: style, types, layers, tests, branch coverage. Makes .venv where there is no virtual environment, and compiles
-# what has changed. Arguments go to pytest, and coverage is not measured then: `./check.sh -m "not slow and not faults"` takes
-# a few minutes.
+# what has changed. Arguments go to pytest, and coverage is not measured then: `./check.sh -m fast` takes a minute.
 set -eu
 cd "$(dirname "$0")"
 . ./environment.sh
@@ -19,7 +18,7 @@ run_tests() { python -m pytest -n auto --dist worksteal --basetemp="$(mktemp -d 
 if [ $# -gt 0 ]; then
     run_tests "$@"
 else
-    # The fast tests alone are measured: tracing makes Python half as fast, and slow tests run commands, tools and kernels.
+    # Fast and medium tests alone are measured: tracing makes Python half as fast, and slow ones run tools and kernels.
     failed=0
     run_tests -m "not slow and not faults" --cov --cov-report=term || failed=1
     python -m tests.coverage_floors || failed=1

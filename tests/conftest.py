@@ -7,6 +7,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.durations import function, medium
 from tests.support import Builder, sample
 
 # Deadlines fail on a busy machine, not on slow code; bench/ measures time.
@@ -18,6 +19,15 @@ settings.load_profile("default")
 
 # Commands under test buffer what they print, as they do where people call them.
 os.environ.pop("PYTHONUNBUFFERED", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    listed = medium()
+    for item in items:
+        if function(item.nodeid) in listed:
+            item.add_marker("medium")
+        elif not any(item.iter_markers("slow")) and not any(item.iter_markers("faults")):
+            item.add_marker("fast")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Whether each package is covered as well as it must be: lines and branches, as the fast tests were measured last.
+"""Whether each package is covered as well as it must be: lines and branches, as fast and medium tests were measured.
 
     python -m tests.coverage_floors
 

@@ -2,11 +2,11 @@
 
     python -m tests.mutants [--sample N] [--seed N] [--only WORD] [--results FILE] [--document FILE]
 
-Draws N mutants (default: 1,000) of all that there are, runs for each the fast tests that pass through the changed line,
-and prints the survivors and the share that was killed. The tests are those of the module's package, its own file first;
-they end with the first failure, or after 20 seconds of processor time. What FILE has already is not run again, and a
-smaller sample of one seed is the beginning of a larger one: a long run can be made in pieces. What has survived is
-listed in --document FILE, too, where the reasons that it gives already are kept.
+Draws N mutants (default: 1,000) of all that there are, runs for each the fast and medium tests that pass through the
+changed line, and prints the survivors and the share that was killed. The tests are those of the module's package, its
+own file first; they end with the first failure, or after 20 seconds of processor time. What FILE has already is not
+run again, and a smaller sample of one seed is the beginning of a larger one: a long run can be made in pieces. What
+has survived is listed in --document FILE, too, where the reasons that it gives already are kept.
 
 A mutant changes one expression or statement within a function: comparisons, operators, constants, conditions, returned
 values; or it leaves out a statement. What a message says is not changed, nor what stands outside of functions. Compiled

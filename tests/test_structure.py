@@ -10,6 +10,8 @@ from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from tests.durations import medium
+
 TESTS = Path(__file__).parent
 LIBRARY = TESTS.parent / "bundle" / "airpatch"
 COMMANDS = TESTS.parent / "cli" / "airpatch_cli"
@@ -220,6 +222,12 @@ def test_every_test_file_is_a_modules_or_a_suite() -> None:
         is_a_modules = (LIBRARY / path.with_name(path.name.removeprefix("test_"))).is_file()
         suites = [suite for suite in SUITES if "/" in suite or "/" not in file]
         assert is_a_modules or any(fnmatchcase(file, suite) for suite in suites), file
+
+
+def test_every_medium_test_is_there() -> None:
+    for listed in medium():
+        file, _, name = listed.partition("::")
+        assert f"\ndef {name}(" in (TESTS.parent / file).read_text(), f"{listed}: write tests/medium.txt anew"
 
 
 def test_nothing_imports_from_a_test_module() -> None:

@@ -1,4 +1,4 @@
-"""The compiled modules are plain Python: their fast tests pass without a compiler, too."""
+"""The compiled modules are plain Python: their tests pass without a compiler, too."""
 
 from __future__ import annotations
 
