@@ -82,6 +82,29 @@ def test_matches_between_files_count_for_none() -> None:
     assert files.find(b"b", 512, [(0, 5000, 64)]) == Old(5000, 5512, 1000, 6536)
 
 
+def test_a_match_counts_for_the_file_that_its_middle_lies_in() -> None:
+    """Padding of the file before is as much zeros as that of any other."""
+    files = olds("a", "b", "c")
+    assert files.find(b"d", 512, [(0, 1536 - 69, 1400)]) == old(1)
+    assert files.find(b"d", 512, [(0, 1536 - 600, 1100)]) == old(0)
+
+
+def test_a_file_without_content_is_no_older_version_of_anything_larger() -> None:
+    empty = Old(0, 512, 0, 512)
+    files = Olds([(0, TarMember(b"lib/x1", 0, 512, 0, 512)), (0, TarMember(b"lib/x2", 512, 1024, 9, 1536))], 100)
+    assert files.find(b"lib/x1", 512, []) == files.of_path(b"lib/x1", 0) == empty
+    assert files.find(b"lib/x1", 1024, []) is None
+    assert files.find(b"lib/x2", 1024, [(0, 0, 512)]) == Old(512, 1024, 9, 1536)
+    assert files.find(b"lib/y", 512, [(0, 0, 512)]) is None
+
+
+def test_of_files_of_one_path_that_is_taken_which_lies_at_a_place() -> None:
+    files = olds("a", "b", "a", "c")
+    assert files.of_path(b"./a", 0) == files.of_path(b"a", 1536) == files.of_path(b"a", 10_000) == old(0)
+    assert files.of_path(b"a", 2 * 1536) == old(2)
+    assert files.of_path(b"d", 0) is None
+
+
 def test_no_more_files_than_fit() -> None:
     files = olds("a", "b", "c", most=2)
     assert [files.find(path, 512, []) for path in (b"a", b"b", b"c")] == [old(0), old(1), None]

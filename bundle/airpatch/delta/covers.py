@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airpatch.delta import elf, program_alignment, programs
 from airpatch.delta.anchors import Anchors
 from airpatch.delta.byte_differences import unequal
 from airpatch.delta.faint_covers import resembles, with_faint
-from airpatch.delta.olds import Cover, Old, Olds
+from airpatch.delta.olds import Cover, Old, Olds, middle
 from airpatch.delta.programs import Program
+from airpatch.delta.rewritten_files import extended, rewritten
 from airpatch.delta.source_space import Space
 from airpatch.delta.spans import cut, holds, outside, within
 from airpatch.delta.tar_members import TarMember, members
@@ -34,8 +35,6 @@ _MAX_MATCHES = 1 << 12  # of a tile: so many, the longest, are looked around
 _NEAR = 1 << 12  # bytes around a match that are worth a fine look
 _SMALL = 1 << 22  # bytes of sources that are aligned with as a whole where there is no better hint
 _MIN_MATCH = 64
-_NAME = 100  # bytes of a header that begin a member's path
-_REWRITTEN = 24  # bytes in which the header of a member may differ that is not looked at more closely
 _FILES = 8  # entries of the index of anchors, of 8 bytes, for each file of the sources that is known, of 48 bytes
 
 Gap = tuple[int, int, Cover | None, Cover | None]  # target offsets, start and stop; the matches before and after
@@ -140,14 +139,15 @@ class Planner:
             while last < len(matches) and matches[last][0] < tile.end:
                 last += 1
             inside = within(matches[first:last], tile.start, tile.end)
-            if sum(length for _, _, length in inside) == tile.end - tile.start:
+            is_tiled = sum(length for _, _, length in inside) == tile.end - tile.start
+            if tile.member is not None and (not is_tiled or len(inside) > 1):
+                old = self._olds.of_path(tile.member.path, following)
+                again = rewritten(target, tile, old, self._space, self._tries) if old is not None else []
+                if again:
+                    inside, is_tiled = again, True
+            if is_tiled:
                 for cover in inside:
                     self._append(clean, cover)
-                following = _end(clean)
-                continue
-            untouched = self._untouched(target, tile, following)
-            if untouched is not None:
-                self._append(clean, untouched)
                 following = _end(clean)
                 continue
             if begin < tile.start:
@@ -161,35 +161,17 @@ class Planner:
         if begin < tiles[-1].end:
             yield Unit(begin, tiles[-1].end, clean, exact=True)
 
-    def _untouched(self, target: memoryview, tile: Tile, following: int) -> Cover | None:
-        """Return the older version of a member as a cover, if its content is the same and its header nearly so: a file
-        that was written again, at another time.
-
-        Of what has no content, that is the member at the position `following`, if it has the same path.
-        """
-        member, size = tile.member, tile.end - tile.start
-        if member is None or (tile.start, tile.end) != (member.start, member.end):
-            return None
-        old = self._olds.of_path(member.path)
-        position = following if old is None else old.start
-        source = self._space.slice(position, size)
-        if source is None or (old is not None and size != old.end - old.start):
-            return None
-        new, header = target[tile.start : tile.end], member.content - tile.start
-        if old is None and (member.size or new[:_NAME] != source[:_NAME]):
-            return None
-        if unequal(new[:header], source[:header], _REWRITTEN) > _REWRITTEN:
-            return None
-        parts = (slice(at, at + _COMPARED) for at in range(header, size, _COMPARED))
-        same = all(bytes(new[part]) == bytes(source[part]) for part in parts)
-        return (tile.start, position, size) if same else None
-
     def _refine(self, target: memoryview, tile: Tile, inside: list[Cover], near: list[Cover]) -> Unit:
         """Align a tile with what resembles it: its old version, and what surrounds matches inside or near it.
 
         If the matches inside leave little open, only that is aligned.
         """
         old = self._olds.find(tile.member.path, tile.end - tile.start, inside) if tile.member is not None else None
+        literal = extended(tile, old) if old is not None else 0
+        if literal:
+            begin, tile = tile.start, replace(tile, start=tile.start + literal)
+            unit = self._refine(target, tile, within(inside, tile.start, tile.end), near)
+            return replace(unit, start=begin)
         program = self._program(target, tile, old, inside)
         gaps = list(_gaps(tile, inside))
         matches = inside or near
@@ -234,7 +216,7 @@ class Planner:
                 high = low + _WINDOW
             windows = [(max(at, low), min(stop, high)) for at, stop in kept if max(at, low) < min(stop, high)]
             near = (match for span in outside(start, end, apart) for match in within(matches, *span))
-            others = [match for match in near if not holds(windows, match[1])]
+            others = [match for match in near if not holds(windows, middle(match))]
             windows += self._around(others, _EXTRA)
             index = Windows(self._space, windows, self._tries, tile.far(target))
             for at, stop, is_apart in cut(start, end, apart):
@@ -366,7 +348,7 @@ def _counterpart(start: int, end: int, member: TarMember, old: Old, matches: lis
     """Return the source position of what begins at `start`: as the longest match tells, else at the same height."""
     first = bisect_left(matches, start, key=lambda match: match[0])
     last = bisect_left(matches, end, first, key=lambda match: match[0])
-    inside = [match for match in matches[first:last] if old.start <= match[1] < old.end]
+    inside = [match for match in matches[first:last] if old.start <= middle(match) < old.end]
     if inside:
         at, where, _ = max(inside, key=lambda match: match[2])
         return where - (at - start)

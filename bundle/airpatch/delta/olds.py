@@ -42,7 +42,7 @@ class Old:
 
 
 class Olds:
-    """All files of the sources that are not empty, in the order of their positions; at most `most`, the first ones."""
+    """All files of the sources in the order of their positions; at most `most`, the first ones."""
 
     def __init__(self, files: Iterable[tuple[int, TarMember]], most: int) -> None:
         """`files` are members of sources, each with the position where its source begins."""
@@ -52,13 +52,12 @@ class Olds:
             number = len(self._starts)
             if number >= min(most, _MOST):
                 break
-            if member.size:
-                self._starts.append(base + member.start)
-                self._contents.append(base + member.content)
-                self._sizes.append(member.size)
-                self._ends.append(base + member.end)
-                exact.append(_key(_plain(member.path)) | number)
-                alike.append(_key(_without_digits(member.path)) | number)
+            self._starts.append(base + member.start)
+            self._contents.append(base + member.content)
+            self._sizes.append(member.size)
+            self._ends.append(base + member.end)
+            exact.append(_key(_plain(member.path)) | number)
+            alike.append(_key(_without_digits(member.path)) | number)
         self._exact = array("Q", sorted(exact))
         self._alike = array("Q", sorted(alike))
 
@@ -67,13 +66,15 @@ class Olds:
         found.
 
         That is the file which most of them lie in, and a fair part of the file; where there are none, the first one of
-        the same path, else of the same path but for its digits (libx.so.1.2 and libx.so.1.3).
+        the same path, else of the same path but for its digits (libx.so.1.2 and libx.so.1.3). One without content is no
+        older version of anything larger.
         """
         found: defaultdict[int, int] = defaultdict(int)
-        for _, position, length in matches:
+        for match in matches:
+            position = middle(match)
             number = bisect_right(self._starts, position) - 1
-            if number >= 0 and position < self._ends[number]:
-                found[number] += length
+            if number >= 0 and position < self._ends[number] and self._sizes[number]:
+                found[number] += match[2]
         for number in found:
             if self._sizes[number] > max(_LARGER * size, _LARGE):
                 found[number] = 0
@@ -88,19 +89,31 @@ class Olds:
             # Thousands of files may be alike: all that `found` has are looked up, or one more than it has are met.
             for number in found if total else _with_key(hints, key):
                 if number not in found:
-                    return self._old(number)
+                    if self._sizes[number] or size <= self._ends[number] - self._starts[number]:
+                        return self._old(number)
+                    break
                 if not total or _has(hints, key | number):
                     found[number] += max(total // share, 1)
         best = max(found, key=lambda number: (found[number], -number), default=None)
         return self._old(best) if best is not None and found[best] else None
 
-    def of_path(self, path: bytes) -> Old | None:
-        """Return the first file of the same path."""
-        number = next(_with_key(self._exact, _key(_plain(path))), None)
-        return None if number is None else self._old(number)
+    def of_path(self, path: bytes, near: int) -> Old | None:
+        """Return the file of the same path that begins at the position `near`, else the first one."""
+        key = _key(_plain(path))
+        number = bisect_left(self._starts, near)
+        if number < len(self._starts) and self._starts[number] == near and _has(self._exact, key | number):
+            return self._old(number)
+        first = next(_with_key(self._exact, key), None)
+        return None if first is None else self._old(first)
 
     def _old(self, number: int) -> Old:
         return Old(self._starts[number], self._contents[number], self._sizes[number], self._ends[number])
+
+
+def middle(cover: Cover) -> int:
+    """Return the source position of the middle of a cover, which tells its file: equal padding of the files before and
+    behind belongs to it, too."""
+    return cover[1] + cover[2] // 2
 
 
 def _with_key(hints: array[int], key: int) -> Iterator[int]:

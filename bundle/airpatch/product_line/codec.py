@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from airpatch.layers.versions import VERSIONS
 
-DIFFER = 20
+DIFFER = 21
 """To be raised with every change of airpatch, within a version, by which layer patches get other bytes."""
 CODEC = f"{VERSIONS[-1]}.{DIFFER}"
