@@ -77,6 +77,8 @@ class TargetError(AirpatchError):
 def unreadable(name: str, cause: OSError) -> UsageError | TargetError:
     """Return the error for an unreadable file that the user named: it is missing, or the host forbids reading it."""
     message = f"{name}: cannot be read: {cause.strerror}"
+    if cause.errno == errno.EISDIR:
+        message = f"{name}: is a folder, where a file is expected"
     is_absent = cause.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
     return UsageError(message) if is_absent else TargetError(message)
 

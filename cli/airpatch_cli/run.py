@@ -15,7 +15,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from airpatch.errors import AirpatchError, TargetError
+from airpatch.errors import AirpatchError, TargetError, UsageError
 from airpatch.limits import raise_limit
 from airpatch_cli.console import Console
 from airpatch_cli.signals import Terminated, handle_signals
@@ -72,6 +72,13 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
             console.crash(error)
             return 1
         return _fail(console, f"{os.fsdecode(error.filename)}: {error.strerror}")
+    except ModuleNotFoundError as error:
+        if (error.name or "airpatch").startswith("airpatch"):
+            console.crash(error)
+            return 1
+        lacking = UsageError(f"this needs {error.name}, which is not installed: pip install airpatch")
+        console.fail(lacking)
+        return lacking.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence
         if signalled := _signal_before(error):
             return _interrupted(signalled, console)

@@ -71,3 +71,8 @@ def test_scratch_files_that_do_not_fit_are_refused_with_their_folder(tmp_path: P
         require_scratch(scratch_files(tmp_path), 1 << 60)
     assert caught.value.message.startswith(f"{tmp_path}: ")
     assert (descriptors(), os.listdir(tmp_path)) == (before, [])
+
+
+def test_scratch_files_that_cannot_be_made_are_called_so(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match=r"^scratch files in .*/nowhere: No such file or directory"):
+        scratch_files(tmp_path / "nowhere")()

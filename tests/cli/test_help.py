@@ -60,6 +60,21 @@ def test_examples_are_right(name: str) -> None:
     assert name in [args.command for args in parsed]
 
 
+def test_help_about_help_and_about_a_group() -> None:
+    assert airpatch("help", "help") == airpatch("--help")
+    assert "Run 'airpatch help store COMMAND' for details" in airpatch("help", "store").out
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "airpatch_cli.commands.completion", raising=False)
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    outcome = airpatch("completion", "bash")
+    assert outcome.err == "airpatch: this needs shtab, which is not installed: pip install airpatch\n"
+    assert outcome.code == 2
+    monkeypatch.setitem(sys.modules, "airpatch_cli.commands.completion", None)
+    assert airpatch("completion", "bash").code == 1  # which is no fault of the host
+
+
 def test_help_loads_no_library() -> None:
     program = f"""
 import sys

@@ -20,6 +20,12 @@ def test_a_malformed_file_is_named_with_its_line(tmp_path: Path) -> None:
         airpatch.trusted_signers(file)
 
 
+def test_a_key_is_no_list_of_signers(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    with pytest.raises(FormatError, match="key: is a key or a signature, where a file of allowed signers is expected"):
+        airpatch.trusted_signers(tmp_path / "key")
+
+
 def test_malformed_revocations_are_named(tmp_path: Path) -> None:
     (tmp_path / "signers").write_text(SIGNERS)
     (tmp_path / "revoked").write_bytes(b"SSHKRL\n\0 cut short")

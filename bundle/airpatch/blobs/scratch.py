@@ -207,6 +207,6 @@ def scratch_files(folder: Path) -> NewFile:
             with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
                 return os.dup(file.fileno())
         except OSError as error:
-            raise write_error(str(folder), error) from None
+            raise write_error(f"scratch files in {folder}", error) from None
 
     return make

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch.blobs.output import destination
+from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.inventories import Inventory, content_id, emit
 from airpatch.linux import is_file
@@ -45,7 +46,7 @@ def inventory(root: StrPath, output: StrPath, *, product: str | None = None) -> 
     the one whose current release is named; it may be omitted if the root has only one. Raises UsageError if `root`
     holds no registry's storage or no such product, TargetError.
     """
-    with open_root(Path(root)) as opened:
+    with _opened(Path(root)) as opened:
         found = take_inventory(opened, product)
     content = emit(found)
     with destination(os.fspath(output)) as sink:
@@ -70,7 +71,7 @@ def history(root: StrPath) -> RootHistory:
     """
     path = Path(root)
     has_history = is_file(path / state.HISTORY)  # a root may demand signatures before anything was applied
-    with Root(path) if has_history else open_root(path) as opened:
+    with Root(path) if has_history else _opened(path) as opened:
         found = state.history(opened)
         return RootHistory(path, found, tuple(history_remarks(opened, found)))
 
@@ -84,7 +85,7 @@ def rollback(
     Raises UsageError if there is no such release or no registry, BaseMismatch if the root lacks blobs of it,
     TargetError.
     """
-    with open_root(Path(root)) as opened:
+    with _opened(Path(root)) as opened:
         return roll_back(opened, execution or Execution(), to, product)
 
 
@@ -96,5 +97,20 @@ def prune(root: StrPath, *, keep: int = 2, product: str | None = None, dry_run: 
     """
     if keep < 1:
         raise ValueError(f"keep must be 1 or more, not {keep}")
-    with open_root(Path(root)) as opened:
+    with _opened(Path(root)) as opened:
         return prune_root(opened, keep, product, dry_run=dry_run)
+
+
+def _opened(path: Path) -> Root:
+    """Return the root at `path`. Raises UsageError if it is none, TargetError."""
+    try:
+        return open_root(path)
+    except UsageError:
+        from airpatch.store.store_address import is_store_folder  # here, since few mistake a store for a root
+
+        if is_store_folder(path):
+            message = (
+                f"{path}: is a store of releases, and no registry's root; 'airpatch help store' lists its commands"
+            )
+            raise UsageError(message) from None
+        raise

@@ -40,6 +40,8 @@ def trusted_signers(
 
     signers = read_limited(allowed_signers, MAX_ALLOWED_SIGNERS)
     keys = b"" if revoked is None else read_limited(revoked, MAX_REVOKED)
+    if signers.startswith(b"-----BEGIN"):
+        raise FormatError(f"{allowed_signers}: is a key or a signature, where a file of allowed signers is expected")
     try:
         allowed_signers_file.parse(signers)
     except FormatError as error:

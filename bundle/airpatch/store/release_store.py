@@ -128,7 +128,10 @@ def make_store(address: StoreAddress) -> ReleaseStore:
     objects = Objects(address)
     if objects.get(MARKER, _MOST_MARKER) is None:
         if address.path is not None and any(address.path.iterdir()):
-            raise UsageError(f"{address.spec}: is a folder of other things; name one that is new or empty")
+            raise UsageError(
+                f"{address.spec}: is a folder of other things, and no store; name a store, or a folder that is new or "
+                "empty"
+            )
         objects.require_conditions()
         objects.create(MARKER, MARKER_CONTENT)
     return ReleaseStore(address, objects)

@@ -35,7 +35,7 @@ def run(args: Namespace, console: Console) -> Result:
         execution=console.execution,
     )
     release = done.bundle.index.release
-    where = f"applied at {args.target}" if done.applied else f"left in {args.via}"
+    where = f"applied at {args.target}" if done.applied else f"written to {args.via}"
     what = "as a patch" if done.is_patch else "as a full bundle, since the host had no registry"
     data: dict[str, object] = {
         "host": done.host,

@@ -61,7 +61,10 @@ class Group:
     def add_to(self, commands: Commands) -> None:
         """Add the commands with their arguments."""
         parser = commands.add_parser(
-            self.name, help=self._help, description=self._help[0].upper() + self._help[1:] + "."
+            self.name,
+            help=self._help,
+            description=self._help[0].upper() + self._help[1:] + ".",
+            epilog=f"Run 'airpatch help {self.name} COMMAND' for details of a command.",
         )
         within = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
         for member in self._members:

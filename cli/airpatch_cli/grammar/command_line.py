@@ -60,6 +60,8 @@ def help_words(words: Sequence[str]) -> Sequence[str]:
     groups = [one.name for one in _COMMANDS if isinstance(one, Group)]
     if not words or (len(words) == 1 and words[0] in groups):
         return [*words, "--help"]
+    if words == ["help", "help"]:
+        return ["--help"]
     longest = 3 if words[1:] and words[1] in groups else 2
     if words[0] == "help" and len(words) > longest:
         raise UsageError("help takes one command at most: write 'airpatch help COMMAND'")
