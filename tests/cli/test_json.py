@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from airpatch.errors import AirpatchError
-from tests.cli.support import IMAGES, SCHEMA, airpatch, check_document, commands, start, validator, words_of
+from tests.cli.support import IMAGES, PROJECT, SCHEMA, airpatch, check_document, commands, start, validator, words_of
 
 Words = tuple[object, ...]
 COMMANDS: dict[str, tuple[Words, ...]] = {
@@ -133,6 +133,11 @@ def objects(schema: object) -> Iterator[dict[str, Any]]:
     elif isinstance(schema, list):
         for value in schema:
             yield from objects(value)
+
+
+def test_the_specification_lists_every_document() -> None:
+    text = (PROJECT / "spec" / "JSON.md").read_text()
+    assert [name for name in (*commands(), "error") if f"`airpatch.{name}/1`" not in text] == []
 
 
 def test_the_schema_is_one_and_leaves_nothing_open() -> None:

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 import airpatch
 from airpatch.units import megabytes
-from airpatch_cli.console import Console, Result
+from airpatch_cli.console import Console, Result, title_of
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -20,6 +20,6 @@ def run(args: Namespace, console: Console) -> Result:
             "digest": str(made.whole.digest),
             "rebuilt": list(made.rebuilt),
         },
-        [f"{made.output}: {made.whole.name} of {megabytes(made.whole.size)}, as it was split"],
+        [f"{title_of(made.output)}: {made.whole.name} of {megabytes(made.whole.size)}, as it was split"],
         notes=notes,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import airpatch
 from airpatch.units import count, megabytes
-from airpatch_cli.console import Console, Result, table
+from airpatch_cli.console import Console, Result, table, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,8 @@ def run(args: Namespace, console: Console) -> Result:
         ]
         for each in planned.pairs
     ]
+    heads = ["PRODUCT", "FROM", "TO", "CHANGED LAYERS", "MISSING PATCHES", "SIZE"]
+    pairs = [*table([heads, *rows], right=(3, 4, 5)), *_steps(written)] if rows else []
     return Result(
         {
             "plan": written.output,
@@ -49,11 +51,12 @@ def run(args: Namespace, console: Console) -> Result:
             **written.document,
         },
         [
-            *table([["PRODUCT", "FROM", "TO", "CHANGED LAYERS", "MISSING PATCHES", "SIZE"], *rows], right=(3, 4, 5)),
-            *_steps(written),
+            *pairs,
+            *([""] if pairs and written.sites else []),
             *_sites(written),
-            f"{written.output}: at most {count(questions, 'layer patch')} to make, for {count(len(tasks), 'layer')}; "
-            f"{planned.known:,} already in the store; about {_duration(planned.seconds)} of processor time",
+            f"{title_of(written.output)}: at most {count(questions, 'layer patch')} to make, "
+            f"for {count(len(tasks), 'layer')}; {planned.known:,} already in the store; "
+            f"about {_duration(planned.seconds)} of processor time",
         ],
     )
 
@@ -75,7 +78,6 @@ def _sites(written: WrittenPlan) -> Iterator[str]:
     for each in written.sites:
         has = each.has.release.name if each.has is not None else "-"
         rows.append([each.site.name, each.product, has, *_sent(each)])
-    yield ""
     yield from table(rows, right=(4,))
     yield from (f"  {each.site.name}: {each.remark}" for each in written.sites if each.remark)
     yield ""
