@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 import struct
 import zlib
@@ -39,7 +40,7 @@ from airpatch.views.expand import expand
 from airpatch.views.prove import Prover
 from fixtures.delta.generate import bad, good
 from fixtures.vector_layers import delta as delta_of
-from fuzz import deflate, delta_inputs, views, zstd
+from fuzz import corpora, deflate, delta_inputs, views, zstd
 from fuzz.layer_inputs import DIGITS, LETTERS, LINES, MOST, NOISE, REPEATED, Parts, content_of, stretched, whole
 from fuzz.layers import HEADER, columns_of, delta, made, take_apart
 from tests.views.test_finders import KINDS
@@ -127,6 +128,16 @@ def _gzip_members() -> Iterator[Parts]:
             middle = file.index(b"\x1f\x8b\x08", 1) - 1 if len(texts) > 2 else len(file) - 5
             other_sum = file[: middle - 7] + b"!" + file[middle - 6 :]
             yield Parts(GzipMembers(name, (0,)), (content, *layout), source=other_sum, unpacked=len(content))
+    for file in (_named_at_length(_TEXT), _named_at_length(b""), gzip.compress(bytes(2 * MOST), 6, mtime=0)):
+        for unpacked in (len(_TEXT), 0, MOST):
+            sections = (_TEXT, b"", b"")
+            yield Parts(GzipMembers("zlib-6", (0,)), sections, source=file, unpacked=unpacked)
+
+
+def _named_at_length(content: bytes) -> bytes:
+    """A gzip file whose header is longer than is read at first."""
+    file = made("zlib-6", content)
+    return file[:3] + b"\x08" + file[4:10] + b"n" * 600 + b"\0" + file[10:]
 
 
 def _zstd_files() -> Iterator[Parts]:
@@ -209,8 +220,8 @@ def _tar_of_zeros(level: int, size: int) -> bytes:
 
 def _deltas() -> Iterator[Parts]:
     """Deltas, as those of layers."""
-    found = ((vector.sources, vector.delta) for vector in (*good(), *bad()))
-    for sources, stored in (*found, *islice(delta_inputs.others(), 0, None, 7)):
+    vectors = ((vector.sources, vector.delta) for vector in (*good(), *bad()))
+    for sources, stored in (*vectors, *islice(delta_inputs.others(), 0, None, 7), *_found_deltas()):
         if len(sources) == 1 and sources[0]:
             (source,) = sources
             for size in (len(source), MOST):
@@ -218,6 +229,15 @@ def _deltas() -> Iterator[Parts]:
     swapped = delta_of(len(_TEXT), (_TEXT,), (b"", 90, len(_TEXT) - 90), (b"", 0, 90))
     for size in (len(_TEXT), MOST):
         yield Parts(Plain(), (swapped,), size, source=_TEXT, unpacked=len(_TEXT))
+
+
+def _found_deltas() -> Iterator[tuple[tuple[bytes, ...], bytes]]:
+    """Yield what the target `deltas` has found: sources, and the delta."""
+    choice = delta_inputs.choice()
+    for data in corpora.found("deltas"):
+        with suppress(FormatError):
+            stored, sources = delta_inputs.delta(data, choice)
+            yield sources, stored
 
 
 def _headers() -> Iterator[bytes]:
