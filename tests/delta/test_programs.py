@@ -9,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airpatch.delta import elf, programs
+from airpatch.delta.addresses import Addresses
+from airpatch.delta.modes import PLAIN, POINTERS
+from airpatch.delta.programs import Program
 from fixtures.debugging import abbreviations, entry, unit, word
 from fixtures.debugging import address as address_of
 from tests.delta.support import Section, delta, noise, rebuild, sections, tar
@@ -201,3 +204,15 @@ def test_tables_within_that_of_go_are_bases() -> None:
     changed = programs.compare(memoryview(_go_tables(48, 0xFFFFFFFB)), 0, old, 0)
     assert changed is not None
     assert len(changed.addresses.bases) == len(program.addresses.bases) - 5
+
+
+def test_where_nothing_is_to_be_tried_covers_stay_whole() -> None:
+    program = Program(Addresses((), ()), None, (), (0, 1000, 31_000), (PLAIN, POINTERS, PLAIN))
+    assert list(program.cut([(5, 100, 50_000)])) == [
+        (5, 100, 900),
+        (905, 1000, 8192),
+        (9097, 9192, 8192),
+        (17_289, 17_384, 8192),
+        (25_481, 25_576, 5424),
+        (30_905, 31_000, 19_100),
+    ]

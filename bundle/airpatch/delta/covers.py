@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from airpatch.delta import elf, program_alignment, programs
+from airpatch.delta import elf, offset_tables, program_alignment, programs
 from airpatch.delta.anchors import Anchors
 from airpatch.delta.byte_differences import unequal
 from airpatch.delta.faint_covers import resembles, with_faint
@@ -176,7 +176,7 @@ class Planner:
         gaps = list(_gaps(tile, inside))
         matches = inside or near
         if inside and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps) < (tile.end - tile.start) // 2:
-            return self._unit(target, tile, self._fill(target, gaps, tile.far(target)), program)
+            return self._unit(target, tile, self._fill(target, gaps, tile.far(target)), program, old)
         if old is None or tile.member is None:
             windows = self._around(matches, _WINDOW)
             if not windows and self._space.size <= _SMALL:
@@ -184,7 +184,7 @@ class Planner:
             covers: list[Cover] = []
             self._align(target, tile.start, tile.end, windows, tile.far(target), covers)
             return Unit(tile.start, tile.end, covers)
-        return self._unit(target, tile, self._like_old(target, tile, tile.member, old, matches, program), program)
+        return self._unit(target, tile, self._like_old(target, tile, tile.member, old, matches, program), program, old)
 
     def _like_old(
         self,
@@ -252,10 +252,20 @@ class Planner:
         after = target[member.content : member.content + member.size]
         return programs.compare(after, member.content, before, old.content, expanded)
 
-    def _unit(self, target: memoryview, tile: Tile, covers: list[Cover], program: Program | None) -> Unit:
-        """Return the unit of these covers, better ones if the tile is a program whose older version is known."""
+    def _unit(
+        self, target: memoryview, tile: Tile, covers: list[Cover], program: Program | None, old: Old | None
+    ) -> Unit:
+        """Return the unit of these covers, better ones if the older version of the tile is known and tells what
+        addresses or offsets become."""
         if program is not None:
             covers = program_alignment.align(program, target, self._space.slice, covers, self._tries)
+        elif (
+            old is not None
+            and tile.member is not None
+            and tile.start <= tile.member.content <= tile.member.end <= tile.end
+        ):
+            found = offset_tables.align(target, tile.member, old, covers, self._space.slice, self._tries)
+            program, covers = found or (None, covers)
         return Unit(tile.start, tile.end, covers, program=program)
 
     def _fill(self, target: memoryview, gaps: list[Gap], far: int) -> list[Cover]:

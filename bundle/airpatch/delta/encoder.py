@@ -341,7 +341,7 @@ class _Chooser:
         chosen: tuple[int, memoryview] = (PLAIN, source)
         if best < _WORTH:
             return chosen
-        modes = [] if known is None else [known]
+        modes = [] if known in (None, PLAIN) else [known]
         if known is None:
             bases = range(BASED, BASED + 3 * len(self._where.bases), 3)
             self._seen += 1

@@ -20,6 +20,7 @@ from airpatch.delta.modes import (
     CODE_X86,
     DEBUG,
     FRAMES,
+    PLAIN,
     POINTERS,
     RELOCATIONS,
     SYMBOLS,
@@ -66,7 +67,7 @@ class Program:
     """`addresses` of both versions, and where to cut; `debug` is where the new version has its debugging information.
 
     `parts` are the sections whose references are known. `cuts` are ascending source positions where sections begin or
-    end; `modes` are what to try from there on, all if None.
+    end; `modes` are what to try from there on, all if None, nothing if it is PLAIN.
     """
 
     addresses: Addresses
@@ -95,7 +96,7 @@ class Program:
         for at, position, length in covers:
             while length:
                 index = bisect_right(self.cuts, position)
-                part = min(length, _STEP)
+                part = length if index and self.modes[index - 1] == PLAIN else min(length, _STEP)
                 if index < len(self.cuts):
                     part = min(part, self.cuts[index] - position)
                 yield at, position, part
