@@ -221,6 +221,12 @@ def test_how_many_can_have_signed_at_most(
     assert policy(allowed.format(**lines), principals=principals).most_principals() == most
 
 
+@pytest.mark.parametrize(("revoked", "all_are"), [("{ed25519}", False), ("{ed25519}\n{other}\n{authority}", True)])
+def test_whether_all_keys_are_revoked(revoked: str, all_are: bool, lines: dict[str, str]) -> None:
+    allowed = "a {ed25519}\nb {other}\n* cert-authority {authority}"
+    assert policy(allowed.format(**lines), revoked.format(**lines).encode()).revokes_all() is all_are
+
+
 def test_any_number_of_keys_may_share_principals() -> None:
     """Each key could give its principal to the one before it: such a chain is as long as the file."""
     keys = [string(b"ssh-ed25519") + string(number.to_bytes(32, "big")) for number in range(2000)]

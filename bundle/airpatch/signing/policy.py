@@ -83,6 +83,10 @@ class Policy:
             names.setdefault(line.key, []).extend(self._asked_for(line.principals.split(","), line.principals))
         return _different(list(names.values()))
 
+    def revokes_all(self) -> bool:
+        """Return whether the keys of all allowed signers are revoked: nothing is accepted then, whoever signs it."""
+        return all(self.revoked.holds(line.key) for line in self.allowed)
+
     def _check(self, signature: Signature, message: bytes, time: float, namespace: str) -> Signer:
         if signature.namespace != namespace:
             raise TrustError(f"is for the namespace {signature.namespace!r:.60}, not {namespace!r}")

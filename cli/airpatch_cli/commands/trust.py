@@ -24,6 +24,11 @@ def run(args: Namespace, console: Console) -> Result:
         f"{done.root}: demands {count(trusted.threshold, 'signature')}{of} of {args.allowed_signers} from now on",
         *(f"  as {signer} signed" for signer in done.signers),
     ]
+    notes = []
+    if trusted.policy().revokes_all():
+        notes.append(
+            f"{args.allowed_signers}: has no key that is not revoked; {done.root} takes no bundle until it has"
+        )
     data: dict[str, object] = {
         "root": str(done.root),
         "new_registry": done.is_new,
@@ -31,5 +36,6 @@ def run(args: Namespace, console: Console) -> Result:
         "principals": list(trusted.principals),
         "signed_by": [str(signer) for signer in done.signers],
         "forced": args.force,
+        "notes": notes,
     }
-    return Result(data, lines)
+    return Result(data, lines, notes=notes)
