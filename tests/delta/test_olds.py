@@ -103,6 +103,8 @@ def test_of_files_of_one_path_that_is_taken_which_lies_at_a_place() -> None:
     assert files.of_path(b"./a", 0) == files.of_path(b"a", 1536) == files.of_path(b"a", 10_000) == old(0)
     assert files.of_path(b"a", 2 * 1536) == old(2)
     assert files.of_path(b"d", 0) is None
+    assert files.at(1536) == old(1)
+    assert files.at(1537) is files.at(4 * 1536) is None
 
 
 def test_no_more_files_than_fit() -> None:

@@ -140,9 +140,8 @@ class Planner:
                 last += 1
             inside = within(matches[first:last], tile.start, tile.end)
             is_tiled = sum(length for _, _, length in inside) == tile.end - tile.start
-            if tile.member is not None and (not is_tiled or len(inside) > 1):
-                old = self._olds.of_path(tile.member.path, following)
-                again = rewritten(target, tile, old, self._space, self._tries) if old is not None else []
+            if not is_tiled or len(inside) > 1:
+                again = rewritten(target, tile, self._olds, following, self._space, self._tries)
                 if again:
                     inside, is_tiled = again, True
             if is_tiled:

@@ -100,11 +100,19 @@ class Olds:
     def of_path(self, path: bytes, near: int) -> Old | None:
         """Return the file of the same path that begins at the position `near`, else the first one."""
         key = _key(_plain(path))
-        number = bisect_left(self._starts, near)
-        if number < len(self._starts) and self._starts[number] == near and _has(self._exact, key | number):
-            return self._old(number)
-        first = next(_with_key(self._exact, key), None)
-        return None if first is None else self._old(first)
+        number = self._number(near)
+        if number is None or not _has(self._exact, key | number):
+            number = next(_with_key(self._exact, key), None)
+        return None if number is None else self._old(number)
+
+    def at(self, position: int) -> Old | None:
+        """Return the file that begins at a position."""
+        number = self._number(position)
+        return None if number is None else self._old(number)
+
+    def _number(self, position: int) -> int | None:
+        number = bisect_left(self._starts, position)
+        return number if number < len(self._starts) and self._starts[number] == position else None
 
     def _old(self, number: int) -> Old:
         return Old(self._starts[number], self._contents[number], self._sizes[number], self._ends[number])
