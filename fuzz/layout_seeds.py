@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from airpatch.format.layout import image_signature_folder
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_INDEX, OCI_MANIFEST
 from airpatch.sources.location import CONTAINERD_NAME, OCI_BLOBS, OCI_LAYOUT, REF_NAME
@@ -36,6 +37,10 @@ def layouts() -> Iterator[dict[str, bytes]]:
         yield _layout(found.draft, *entries)
     yield from map(_layout_of_one, _unusual())
     yield _layout_of_one(_nested())
+    for numbers in ((1,), (2,), (1, 2)):
+        (image,) = foreign().images
+        folder = f"{image_signature_folder('shop/web', image.manifest)}/"
+        yield _layout_of_one(foreign()) | {f"{folder}signature-{number}": b"signed" for number in numbers}
 
 
 def foreign() -> Draft:
@@ -66,6 +71,7 @@ def _entries(found: _Manifests) -> Iterator[list[Document]]:
     yield [named, _entry(other, _NAME)]
     for name in (f"shop/web@{digest}", f"{_NAME}@{digest}", f"{_NAME}@{wrong}", f"shop/web@{wrong}", "r1", "Bad:r1"):
         yield [_entry(image, name), _entry(image, name, annotation=CONTAINERD_NAME), _entry(other, "shop/api:r1")]
+    yield [_entry(image, "shop/\u202eweb:r1"), _entry(other, "shop/api:\u2603")]
     yield [_entry(image, "localhost:5000"), _entry(other, "localhost:5000/web:r1")]
     yield unnamed
     yield [named, *unnamed]
