@@ -96,3 +96,12 @@ def test_a_last_word_may_be_cut_and_offsets_may_lead_anywhere() -> None:
         is_better(old, new)
         first, second = (tar({"a": data * 3}) for data in (old, new))
         assert rebuild(delta(second, [first]), [first]) == second
+
+
+def test_what_stands_before_a_file_is_no_table_of_it() -> None:
+    """An extended header of the new file may have what the old one begins with."""
+    content = noise(900, 1)
+    old, new = (struct.pack("<99I", *range(size, size + 396, 4)) + bytes(4) + content for size in (500, 100))
+    member, before = TarMember(b"", 0, 400, 900, 1300), Old(0, 0, 1300, 1300)
+    covers = [(0, 0, 400), (400, 400, 900)]
+    assert align(memoryview(new), member, before, covers, Space.of([old]).slice, 4) is None

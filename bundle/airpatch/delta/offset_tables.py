@@ -63,7 +63,8 @@ def _changed(
             size = min(_LOOKED_AT, length - start) & -4
             before, after = position + start - old.content, at + start - member.content
             source = slice_of(position + start, size)
-            if source is None or after % 4 or not 0 <= before < min(old.size, _BEGINNING) or left <= 0:
+            is_inside = after >= 0 and 0 <= before < min(old.size, _BEGINNING)
+            if source is None or after % 4 or not is_inside or left <= 0:
                 break
             new = target[at + start : at + start + size]
             if not size or _DENSE * unequal(new, source, size) < size:
