@@ -10,6 +10,8 @@ from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import pytest
+
 from tests.durations import medium
 
 TESTS = Path(__file__).parent
@@ -228,6 +230,12 @@ def test_every_medium_test_is_there() -> None:
     for listed in medium():
         file, _, name = listed.partition("::")
         assert f"\ndef {name}(" in (TESTS.parent / file).read_text(), f"{listed}: write tests/medium.txt anew"
+
+
+def test_what_is_slow_is_neither_fast_nor_medium(request: pytest.FixtureRequest) -> None:
+    for item in request.session.items:
+        marks = {mark.name for mark in item.iter_markers()}
+        assert len(marks & {"fast", "medium"}) == (not marks & {"slow", "faults"}), item.nodeid
 
 
 def test_nothing_imports_from_a_test_module() -> None:
