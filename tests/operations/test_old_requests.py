@@ -9,6 +9,7 @@ import pytest
 import airpatch
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.format.index import Index
+from airpatch.operations.arguments import check_apart
 from airpatch.operations.old_requests import remove_old_request
 from airpatch.operations.request_blobs import request_blobs
 from tests.support import Builder
@@ -114,3 +115,16 @@ def test_no_output_replaces_what_it_is_made_from(tmp_path: Path, bundle: Path) -
         with pytest.raises(UsageError, match="which would be lost: name another file"):
             attempt()
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_no_output_replaces_a_part(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "parts"
+    *_, last = (Path(each) for each in airpatch.split(bundle, folder, size=64 << 10).files)
+    before = last.read_bytes()
+    for subject in (folder, folder / "." / min(folder.iterdir()).name, last):
+        with pytest.raises(UsageError, match=r"the input [^,]*, which would be lost"):
+            airpatch.verify(subject, manifest=last)
+    airpatch.verify(folder, manifest=folder / "digests")
+    monkeypatch.chdir(folder)
+    check_apart(last, folder / "digests", tmp_path)
+    assert last.read_bytes() == before

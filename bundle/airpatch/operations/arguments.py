@@ -14,7 +14,8 @@ from airpatch.blobs.scratch import with_scratch
 from airpatch.delta.effort import Effort
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.linux import is_file, nearest_folder, real_path
+from airpatch.format import magics
+from airpatch.linux import begins_with, is_file, nearest_folder, real_path
 
 StrPath = str | os.PathLike[str]
 Paths = StrPath | Sequence[StrPath]
@@ -36,12 +37,17 @@ def at_least_one(paths: Paths, doing: str) -> list[str]:
 
 
 def check_apart(output: StrPath, *inputs: Paths | None) -> None:
-    """Raise UsageError if the file `output` is one of `inputs`, which may have a prefix: it would be replaced."""
+    """Raise UsageError if the file `output` is one of `inputs`, which may have a prefix, or a part of a file that is
+    there named by its folder or another part: it would be replaced.
+    """
     if os.fspath(output) == STDOUT:
         return
+    folder = real_path(Path(output)).parent if begins_with(Path(output), magics.PART) else None
     for name in (name for paths in inputs if paths is not None for name in names(paths)):
-        for path in (Path(name), Path(name.partition(":")[2])):
+        for path in (Path(each) for each in (name, name.partition(":")[2]) if each):
             with suppress(OSError):
+                if folder == (real_path(path).parent if begins_with(path, magics.PART) else real_path(path)):
+                    raise UsageError(f"{output}: belongs to the input {name}, which would be lost: name another file")
                 if is_file(path) and path.samefile(output):
                     raise UsageError(f"{output}: is the input {name}, which would be lost: name another file")
 
