@@ -47,9 +47,9 @@ def test_other_files_are_no_inventories(tmp_path: Path, content: bytes) -> None:
 
 
 def test_folders_and_missing_files(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "missing"):
+    for path, message in ((tmp_path, "is a folder, where a file is"), (tmp_path / "missing", "cannot be read")):
         assert not is_inventory(path)
-        with pytest.raises(UsageError, match="cannot be read"):
+        with pytest.raises(UsageError, match=message):
             read_inventory(path)
 
 
