@@ -22,7 +22,7 @@ from airpatch.deflate.parse import GzipParser, Parsed
 try:
     import hdiffpatch
 except ImportError:
-    hdiffpatch = None  # type: ignore[assignment, unused-ignore]
+    hdiffpatch = None  # type: ignore[assignment, unused-ignore] # a module, to mypy, where it is installed
 
 COLUMNS = [field.name for field in fields(Parsed)]
 

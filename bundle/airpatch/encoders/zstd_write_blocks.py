@@ -8,6 +8,8 @@ Shape and sequences are not trusted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cython
 
 from airpatch.encoders.kzstd_sequences import MAX_BLOCK
@@ -53,7 +55,7 @@ class ShapedBlocks:
         for slot in self._slots:
             slot.reset()
 
-    def block(self, read: object) -> bytes:
+    def block(self, read: Callable[[int], bytes]) -> bytes:
         """Return the content of the block that has the sequences and literals of `found`.
 
         `read` returns so many bytes of shapes, fewer only where these end.
@@ -128,7 +130,7 @@ class ShapedBlocks:
                 return False
         return True
 
-    def _literals(self, found: Sequences, read: object) -> int:
+    def _literals(self, found: Sequences, read: Callable[[int], bytes]) -> int:
         """Write the literals section; return where it ends."""
         form = _exactly(read, 1)[0]
         kind, sizes = form & 3, form >> 2
@@ -193,9 +195,9 @@ class ShapedBlocks:
         return self._huffman.put(out, begin, source, 0, size)
 
 
-def _exactly(read: object, size: int) -> bytes:
+def _exactly(read: Callable[[int], bytes], size: int) -> bytes:
     """Return `size` bytes of shapes."""
-    data: bytes = read(size) if size else b""  # type: ignore[operator]
+    data: bytes = read(size) if size else b""
     if len(data) != size:
         raise FormatError("zstd: a shape that is cut short")
     return data
