@@ -8,7 +8,7 @@ from pathlib import Path
 from airpatch.archive.inventory_files import is_inventory, read_inventory
 from airpatch.errors import AirpatchError
 from airpatch.format import magics
-from airpatch.linux import is_file, real_path
+from airpatch.linux import begins_with, real_path
 from airpatch.operations.arguments import StrPath
 
 
@@ -18,7 +18,7 @@ def remove_old_request(request: StrPath) -> list[str]:
     Whatever else lies there, an inventory for example, is left as it is.
     """
     path = Path(request)
-    if not is_file(path) or not _is_request(path):
+    if not _is_request(path):
         return []
     try:
         real_path(path).unlink()
@@ -33,6 +33,4 @@ def _is_request(path: Path) -> bool:
             from airpatch.format.inventories import Request  # here, since few files are one
 
             return isinstance(read_inventory(path), Request)
-        with path.open("rb") as file:
-            return file.read(len(magics.DAMAGE_REQUEST)) == magics.DAMAGE_REQUEST
-    return False
+    return begins_with(path, magics.DAMAGE_REQUEST)
